@@ -1,0 +1,302 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"path"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+	"github.com/danielgtaylor/huma/v2/adapters/humago"
+
+	"github.com/lanyard-auth/lanyard/pkg/caller"
+	"github.com/lanyard-auth/lanyard/pkg/fault"
+)
+
+// Options are the parts of the pipeline that differ between deployments.
+type Options struct {
+	Version string
+	Browser Browser
+	Cookies Cookies
+	Now     func() time.Time
+	Log     *slog.Logger
+
+	// Identify establishes the facts of a request: id, source, and, for
+	// operations that are not public, the authorizer's finding. An error is
+	// answered as its problem.
+	Identify func(r *http.Request, spec *Spec) (*caller.Caller, error)
+	// Authorize admits a principal to a SuperAdmin operation; nil admits nobody.
+	Authorize func(ctx context.Context, spec *Spec, p *caller.Principal) error
+	// Limit counts the request against the limits of its source; nil counts nothing.
+	Limit func(ctx context.Context, spec *Spec, c *caller.Caller) error
+	// Observe is told of every request after it ended; nil for none.
+	Observe func(ctx context.Context, o Observation)
+}
+
+// Observation is what is known of a request when it is over.
+type Observation struct {
+	Operation string // "" when no operation matched
+	RouteKey  string
+	Status    int
+	Code      string // of the problem, or ""
+	Duration  time.Duration
+	UserID    string
+	RequestID string
+}
+
+// Handler serves operations over HTTP.
+type Handler struct {
+	o   Options
+	mux *http.ServeMux
+	doc *huma.OpenAPI
+}
+
+// NewHandler binds operations into one handler. It refuses two operations with
+// one id or route, and any without declared access.
+func NewHandler(o Options, ops ...Operation) (*Handler, error) {
+	setHuma()
+	h := &Handler{o: o, mux: http.NewServeMux()}
+	b := &binder{bound: map[string]func(huma.Context){}, ops: map[string]*huma.Operation{}}
+	cfg := huma.Config{
+		OpenAPI: newDocument(o.Version, o.Browser.PublicURL, o.Cookies),
+		Formats: map[string]huma.Format{"application/json": huma.DefaultJSONFormat},
+	}
+	cfg.DefaultFormat = "application/json"
+	a := huma.NewAPI(cfg, b)
+	ids := map[string]bool{}
+	for i := range ops {
+		spec := &ops[i].Spec
+		if ids[spec.ID] || spec.ID == "" {
+			return nil, fmt.Errorf("operation id %q is empty or declared twice", spec.ID)
+		}
+		ids[spec.ID] = true
+		switch spec.Access {
+		case Public, Optional, User, SuperAdmin:
+		default:
+			return nil, fmt.Errorf("operation %s declares no access", spec.ID)
+		}
+		ops[i].register(a)
+		op, run := b.ops[spec.ID], b.bound[spec.ID]
+		h.mux.HandleFunc(spec.RouteKey(), func(w http.ResponseWriter, r *http.Request) {
+			h.serve(w, r, spec, func(w http.ResponseWriter, r *http.Request) {
+				run(humago.NewContext(op, r, w))
+			})
+		})
+	}
+	h.doc = a.OpenAPI()
+	finishDocument(h.doc, ops)
+	return h, nil
+}
+
+// Document is the OpenAPI document of the bound operations.
+func (h *Handler) Document() *huma.OpenAPI { return h.doc }
+
+// binder is a huma adapter that keeps handlers instead of routing to them.
+type binder struct {
+	bound map[string]func(huma.Context)
+	ops   map[string]*huma.Operation
+}
+
+func (b *binder) Handle(op *huma.Operation, h func(huma.Context)) {
+	b.bound[op.OperationID], b.ops[op.OperationID] = h, op
+}
+
+func (b *binder) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
+	w.WriteHeader(http.StatusNotFound)
+}
+
+// ServeHTTP finds the operation; what matches none is answered here.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	protect(w.Header(), h.o.Cookies.Secure)
+	if h.o.Browser.cors(w, r) {
+		return
+	}
+	match, pattern := h.mux.Handler(r)
+	// A GET pattern would also take HEAD, and the mux would redirect unclean
+	// paths; API Gateway does neither.
+	if pattern != "" && r.Method != http.MethodHead && path.Clean(r.URL.Path) == r.URL.Path {
+		h.mux.ServeHTTP(w, r)
+		return
+	}
+	h.serveUnmatched(w, r, match)
+}
+
+// serveUnmatched answers 404, or 405 with Allow where another method would do.
+func (h *Handler) serveUnmatched(w http.ResponseWriter, r *http.Request, match http.Handler) {
+	start := h.o.Now()
+	c, err := h.o.Identify(r, &Spec{Access: Public, Method: r.Method, Path: r.URL.Path})
+	if err != nil {
+		c = &caller.Caller{}
+	}
+	ctx := caller.With(r.Context(), c)
+	f := fault.New(fault.CodeNotFound, fault.CodeNotFound.Meaning())
+	probe := &statusProbe{header: http.Header{}}
+	if r.Method == http.MethodHead {
+		get := r.Clone(ctx)
+		get.Method = http.MethodGet
+		if _, p := h.mux.Handler(get); p != "" {
+			probe.header.Set("Allow", "GET")
+			f = fault.New(fault.CodeMethodNotAllowed, fault.CodeMethodNotAllowed.Meaning())
+		}
+	} else if match.ServeHTTP(probe, r); probe.status == http.StatusMethodNotAllowed {
+		f = fault.New(fault.CodeMethodNotAllowed, fault.CodeMethodNotAllowed.Meaning())
+	}
+	if allow := probe.header.Get("Allow"); allow != "" {
+		w.Header().Set("Allow", strings.ReplaceAll(allow, ", HEAD", ""))
+	}
+	p := newProblem(ctx, f)
+	p.write(w)
+	h.observe(ctx, Observation{RouteKey: "none", Status: p.Status, Code: p.Code, RequestID: c.RequestID, Duration: h.o.Now().Sub(start)})
+}
+
+type statusProbe struct {
+	header http.Header
+	status int
+}
+
+func (p *statusProbe) Header() http.Header         { return p.header }
+func (p *statusProbe) Write(b []byte) (int, error) { return len(b), nil }
+func (p *statusProbe) WriteHeader(s int)           { p.status = s }
+
+// serve is the pipeline of one matched request.
+func (h *Handler) serve(w http.ResponseWriter, r *http.Request, spec *Spec, run func(http.ResponseWriter, *http.Request)) {
+	start := h.o.Now()
+	c, err := h.o.Identify(r, spec)
+	if c == nil {
+		c = &caller.Caller{}
+	}
+	c.UserAgent = printable(r.UserAgent(), 256)
+	ctx := caller.With(r.Context(), c)
+	if c.RequestID != "" {
+		w.Header().Set("X-Request-Id", c.RequestID)
+	}
+	rec := &recorder{ResponseWriter: w}
+	o := Observation{Operation: spec.ID, RouteKey: spec.RouteKey(), RequestID: c.RequestID}
+	defer func() {
+		if v := recover(); v != nil {
+			h.o.Log.ErrorContext(ctx, "panic", "requestId", c.RequestID, "route", spec.ID, "kind", fmt.Sprintf("%T", v), "stack", string(debug.Stack()))
+			if rec.status == 0 {
+				newProblem(ctx, errors.New("panic")).write(rec)
+			}
+		}
+		if c.Principal != nil {
+			o.UserID = c.Principal.UserID
+		}
+		o.Status, o.Duration = rec.status, h.o.Now().Sub(start)
+		h.observe(ctx, o)
+	}()
+	if err == nil {
+		err = h.admit(ctx, r, spec, c)
+	}
+	if err != nil {
+		p := newProblem(ctx, err)
+		o.Code = p.Code
+		h.logCause(ctx, spec, p)
+		p.write(rec)
+		return
+	}
+	ctx = context.WithValue(ctx, problemKey{}, func(p *Problem) {
+		o.Code = p.Code
+		h.logCause(ctx, spec, p)
+	})
+	run(rec, r.WithContext(ctx))
+}
+
+type problemKey struct{}
+
+// admit says whether the request may reach its handler.
+func (h *Handler) admit(ctx context.Context, r *http.Request, spec *Spec, c *caller.Caller) error {
+	if err := h.o.Browser.refuseForgery(r); err != nil {
+		return err
+	}
+	var err error
+	if c.RefreshCookie, err = one(r, h.o.Cookies.Refresh()); err != nil {
+		return err
+	}
+	if c.DeviceCookie, err = one(r, h.o.Cookies.Device()); err != nil {
+		return err
+	}
+	if h.o.Limit != nil {
+		if err := h.o.Limit(ctx, spec, c); err != nil {
+			return err
+		}
+	}
+	switch spec.Access {
+	case User, SuperAdmin:
+		if err := RequirePrincipal(c); err != nil {
+			return err
+		}
+	case Optional:
+		if c.Denial == caller.Conflicting {
+			return RequirePrincipal(c)
+		}
+	}
+	if spec.Access == SuperAdmin {
+		if h.o.Authorize == nil {
+			return fault.New(fault.CodeForbidden, fault.CodeForbidden.Meaning())
+		}
+		if err := h.o.Authorize(ctx, spec, c.Principal); err != nil {
+			return err
+		}
+	}
+	return readBody(r, spec.MaxBody)
+}
+
+// RequirePrincipal gives the fault that a caller without a principal meets.
+func RequirePrincipal(c *caller.Caller) error {
+	if c.Principal != nil {
+		return nil
+	}
+	code := fault.CodeUnauthenticated
+	switch c.Denial {
+	case caller.Invalid:
+		code = fault.CodeInvalidToken
+	case caller.Expired:
+		code = fault.CodeTokenExpired
+	case caller.Revoked:
+		code = fault.CodeSessionRevoked
+	case caller.Conflicting:
+		code = fault.CodeInvalidRequest
+	}
+	return fault.New(code, code.Meaning())
+}
+
+// logCause logs what a client must not see: the reason of a 5xx.
+func (h *Handler) logCause(ctx context.Context, spec *Spec, p *Problem) {
+	if p.Status >= 500 {
+		h.o.Log.ErrorContext(ctx, "request failed", "requestId", p.RequestID, "route", spec.ID, "code", p.Code, "error", fmt.Sprint(p.cause))
+	}
+}
+
+func (h *Handler) observe(ctx context.Context, o Observation) {
+	if h.o.Observe != nil {
+		h.o.Observe(ctx, o)
+	}
+}
+
+type recorder struct {
+	http.ResponseWriter
+	status int
+}
+
+func (r *recorder) WriteHeader(s int) {
+	if r.status == 0 {
+		r.status = s
+	}
+	r.ResponseWriter.WriteHeader(s)
+}
+
+func (r *recorder) Write(b []byte) (int, error) {
+	if r.status == 0 {
+		r.status = http.StatusOK
+	}
+	return r.ResponseWriter.Write(b)
+}
+
+// Unwrap lets http.ResponseController reach the real writer.
+func (r *recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }
