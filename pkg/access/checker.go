@@ -1,0 +1,279 @@
+package access
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// Bounds and defaults of a Checker.
+const (
+	DefaultTTL       = time.Minute
+	MaxTTL           = 5 * time.Minute
+	DefaultUsers     = 10_000
+	DefaultResources = 20_000
+	DefaultMaxFacts  = 500
+	MaxBatch         = 100
+)
+
+// Config sets up a Checker. The zero value of every field stands for its default.
+type Config struct {
+	TTL       time.Duration    // how old a cached answer can be; at most MaxTTL; negative: nothing is cached
+	Users     int              // how many users' facts are kept
+	Resources int              // how many entities, and how many documents, are kept
+	MaxFacts  int              // beyond so many facts, a user's are read one resource at a time
+	Now       func() time.Time // the clock
+}
+
+// Checker answers what users may do, from facts it reads and keeps for a
+// bounded time. It keeps facts, not decisions, so that everything asked about
+// one user comes from one read. It is safe for use by many goroutines.
+//
+// An error means that nothing was decided: whoever asks must refuse.
+type Checker struct {
+	facts     FactSource
+	resources ResourceSource
+	ttl       time.Duration
+	maxFacts  int
+	now       func() time.Time
+
+	users  *cache[*held]
+	places [KindPlatform]*cache[Resource] // by kind; places[0] stays empty
+	count  counters
+}
+
+// New makes a Checker.
+func New(facts FactSource, resources ResourceSource, cfg Config) (*Checker, error) {
+	if facts == nil || resources == nil {
+		return nil, fmt.Errorf("access: a checker needs its sources")
+	}
+	if cfg.TTL == 0 {
+		cfg.TTL = DefaultTTL
+	}
+	if cfg.TTL > MaxTTL {
+		return nil, fmt.Errorf("access: cached rights may be %v old at most, not %v", MaxTTL, cfg.TTL)
+	}
+	if cfg.Users == 0 {
+		cfg.Users = DefaultUsers
+	}
+	if cfg.Resources == 0 {
+		cfg.Resources = DefaultResources
+	}
+	if cfg.MaxFacts == 0 {
+		cfg.MaxFacts = DefaultMaxFacts
+	}
+	if cfg.Users < 0 || cfg.Resources < 0 || cfg.MaxFacts < 0 {
+		return nil, fmt.Errorf("access: a checker cannot keep less than nothing")
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	c := &Checker{
+		facts: facts, resources: resources,
+		ttl: max(cfg.TTL, 0), maxFacts: cfg.MaxFacts, now: cfg.Now,
+		users: newCache[*held](cfg.Users),
+	}
+	for k := KindOrganization; k <= KindDocument; k++ {
+		c.places[k] = newCache[Resource](cfg.Resources)
+	}
+	return c, nil
+}
+
+// Check says whether a user may do something to an entity or a document. From
+// the cache it takes no lock and allocates nothing.
+func (c *Checker) Check(ctx context.Context, userID string, ref Ref, a Action, how Consistency) (Decision, error) {
+	s, _, err := c.Standing(ctx, userID, ref, how)
+	if err != nil {
+		return Decision{}, err
+	}
+	return s.Decide(a), nil
+}
+
+// Standing gives what a user holds on an entity or a document, and where that
+// belongs; the resource is the zero value, and the standing nothing, when it
+// does not exist.
+func (c *Checker) Standing(ctx context.Context, userID string, ref Ref, how Consistency) (Standing, Resource, error) {
+	if how == Cached && (ref.Kind == KindEntity || ref.Kind == KindDocument) {
+		now := c.now()
+		at := now.UnixNano()
+		if u := c.users.get(userID); u != nil && u.fresh(at) && !u.value.many {
+			if r := c.places[ref.Kind].get(ref.ID); r != nil && r.fresh(at) {
+				c.count.hit(u.hash)
+				return Resolve(&u.value.facts, &r.value, now), r.value, nil
+			}
+		}
+	}
+	v, err := c.look(ctx, userID, []Ref{ref}, how)
+	if err != nil {
+		return Standing{}, Resource{}, err
+	}
+	r := v.resource(ref)
+	return Resolve(v.facts, &r, v.now), r, nil
+}
+
+// Role gives what a user is to an organization; nothing when it does not exist.
+func (c *Checker) Role(ctx context.Context, userID, organizationID string, how Consistency) (OrgStanding, error) {
+	ref := Ref{KindOrganization, organizationID}
+	v, err := c.look(ctx, userID, []Ref{ref}, how)
+	if err != nil {
+		return OrgStanding{}, err
+	}
+	return ResolveRole(v.facts, v.resource(ref).OrganizationID, v.now), nil
+}
+
+// Question is one question of a batch.
+type Question struct {
+	Ref
+	Action Action
+}
+
+// CheckMany answers up to MaxBatch questions about one user in their order, the
+// same question as often as it is asked, from one read of the user's facts and
+// one of the resources.
+func (c *Checker) CheckMany(ctx context.Context, userID string, questions []Question, how Consistency) ([]Decision, error) {
+	if len(questions) > MaxBatch {
+		return nil, fmt.Errorf("access: %d questions at once; at most %d", len(questions), MaxBatch)
+	}
+	refs := make([]Ref, len(questions))
+	for i, q := range questions {
+		refs[i] = q.Ref
+	}
+	v, err := c.look(ctx, userID, refs, how)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]Decision, len(questions))
+	for i, q := range questions {
+		r := v.resource(q.Ref)
+		out[i] = Decide(v.facts, &r, q.Action, v.now)
+	}
+	return out, nil
+}
+
+// StandingsOn gives what a user holds on each of up to MaxBatch resources that
+// the caller has itself just read from the table and knows to exist, with all
+// they lie under. It reads nothing but the user's facts.
+func (c *Checker) StandingsOn(ctx context.Context, userID string, resources []Resource, how Consistency) ([]Standing, error) {
+	if len(resources) > MaxBatch {
+		return nil, fmt.Errorf("access: %d resources at once; at most %d", len(resources), MaxBatch)
+	}
+	facts, err := c.factsOf(ctx, userID, how)
+	if err != nil {
+		return nil, err
+	}
+	f, err := c.factsAbout(ctx, userID, facts, resources, how)
+	if err != nil {
+		return nil, err
+	}
+	now := c.now()
+	out := make([]Standing, len(resources))
+	for i := range resources {
+		out[i] = Resolve(f, &resources[i], now)
+	}
+	return out, nil
+}
+
+// Explanation is a decision and the user's own facts that bear on it. A grant
+// or share that has expired is among them. It says nothing about a resource the user has nothing to do with:
+// neither whether it exists nor whose it is.
+type Explanation struct {
+	Decision   Decision
+	Role       OrgRole     // in the organization; RoleNone: not a member
+	Grant      *Grant      // on the entity, if the user is a member
+	Share      *Share      // of the document
+	Delegation *Delegation // one in force that reaches it
+	SuperAdmin bool
+}
+
+// Explain answers one question with the facts behind it.
+func (c *Checker) Explain(ctx context.Context, userID string, q Question, how Consistency) (Explanation, error) {
+	v, err := c.look(ctx, userID, []Ref{q.Ref}, how)
+	if err != nil {
+		return Explanation{}, err
+	}
+	r := v.resource(q.Ref)
+	e := Explanation{Decision: Decide(v.facts, &r, q.Action, v.now), SuperAdmin: v.facts.SuperAdmin}
+	m, member := v.facts.Memberships[r.OrganizationID]
+	if member {
+		e.Role = m.Role
+		if g, ok := v.facts.Grants[r.entity()]; ok {
+			e.Grant = &g
+		}
+	}
+	if s, ok := v.facts.Shares[r.ID]; ok && (member || live(s.ExpiresAt, v.now)) {
+		e.Share = &s
+	}
+	if power := v.facts.power(r.OrganizationID, v.now); power.Kind == FactDelegation {
+		d := v.facts.Delegations[power.ID]
+		e.Delegation = &d
+	}
+	return e, nil
+}
+
+// view is what one question or batch is answered from.
+type view struct {
+	facts *Facts
+	found map[Ref]Resource
+	now   time.Time
+}
+
+// resource gives a resource that exists, or one that nobody holds anything on.
+func (v *view) resource(ref Ref) Resource { return v.found[ref] }
+
+// look brings together a user's facts and the places of resources. What has to
+// be read of the two is read at the same time.
+func (c *Checker) look(ctx context.Context, userID string, refs []Ref, how Consistency) (*view, error) {
+	var u *held
+	now := c.now()
+	found, missing := c.known(refs, how, now.UnixNano())
+	err := together(ctx,
+		func(ctx context.Context) (err error) { u, err = c.factsOf(ctx, userID, how); return err },
+		func(ctx context.Context) error { return c.readPlaces(ctx, missing, how, now.UnixNano(), found) },
+		len(missing) > 0,
+	)
+	if err != nil {
+		return nil, err
+	}
+	v := &view{found: found}
+	resources := make([]Resource, 0, len(found))
+	for _, r := range found {
+		resources = append(resources, r)
+	}
+	if v.facts, err = c.factsAbout(ctx, userID, u, resources, how); err != nil {
+		return nil, err
+	}
+	v.now = c.now() // after the reads: what ended meanwhile has ended
+	return v, nil
+}
+
+// together runs two reads at the same time, the second only if it is wanted,
+// and stops each when the other fails.
+func together(ctx context.Context, first, second func(context.Context) error, wanted bool) error {
+	if !wanted {
+		return first(ctx)
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	result := make(chan error, 1)
+	go func() {
+		err := errLoadPanicked
+		defer func() {
+			if r := recover(); r != nil {
+				err = fmt.Errorf("%w: %v", errLoadPanicked, r)
+			}
+			if err != nil {
+				cancel(err)
+			}
+			result <- err
+		}()
+		err = second(ctx)
+	}()
+	err := first(ctx)
+	if err != nil {
+		cancel(err)
+	}
+	if other := <-result; err == nil && other == nil {
+		return nil
+	}
+	return context.Cause(ctx) // whichever failed first; the other may be its echo
+}
