@@ -209,6 +209,7 @@ func (s *Service) delete(ctx context.Context, l *Loaded, event audit.Event) erro
 	if err := s.Table.Transact(ctx, writes...); err != nil {
 		return fmt.Errorf("delete user: %w", err)
 	}
+	s.SessionsEnded(st.ID)
 	return nil
 }
 

@@ -95,6 +95,7 @@ func (s *Service) ResetPassword(ctx context.Context, token, newPassword string) 
 		}
 		return fmt.Errorf("reset password: %w", err)
 	}
+	s.SessionsEnded(st.ID)
 	return nil
 }
 
@@ -144,6 +145,7 @@ func (s *Service) ChangePassword(ctx context.Context, current, next string) erro
 	if err := s.Table.Transact(ctx, writes...); err != nil {
 		return fmt.Errorf("change password: %w", err)
 	}
+	s.SessionsEnded(st.ID)
 	return nil
 }
 

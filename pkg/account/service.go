@@ -302,3 +302,17 @@ func (s *Service) checkNewPassword(location, password string, identifiers ...str
 func live(stored, given string, expires table.Time, now time.Time) bool {
 	return stored != "" && subtle.ConstantTimeCompare([]byte(stored), []byte(given)) == 1 && now.Before(expires.Time())
 }
+
+// LoadWith reads a user's state, profile and one more item, in one request.
+func (s *Service) LoadWith(ctx context.Context, userID string, more table.Key) (*Loaded, map[table.Key]table.Record, error) {
+	found, err := s.Table.GetMany(ctx, []table.Key{table.UserState(userID), table.UserProfile(userID), more}, table.Strong)
+	if err != nil {
+		return nil, nil, fmt.Errorf("read user: %w", err)
+	}
+	records := make([]table.Record, 0, len(found))
+	for _, r := range found {
+		records = append(records, r)
+	}
+	l, err := decodeLoaded(userID, records)
+	return l, found, err
+}

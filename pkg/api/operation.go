@@ -112,6 +112,9 @@ func New[In, Out any](spec Spec, handler func(context.Context, *In) (*Out, error
 				}
 				return nil, p
 			}
+			if out == nil {
+				out = new(Out)
+			}
 			return out, nil
 		})
 	}

@@ -14,4 +14,9 @@ type Deps struct {
 	Table  *table.Table
 	Now    func() time.Time
 	Log    *slog.Logger
+
+	// SessionsEnded is told, after the write, that sessions of a user ended or
+	// their role changed, so that a session check cached in this process is
+	// dropped at once. Other processes follow within the session-check bound.
+	SessionsEnded func(userID string)
 }

@@ -21,13 +21,14 @@ type IndexKey struct {
 
 // Sort-key prefixes within a user's partition. They are chosen so that one
 // Query reads exactly what one decision needs: ACCESS# for permissions,
-// CREDENTIAL#…PROFILE~ for a sign-in, PROFILE…PROFILE~ for the user alone.
+// CREDENTIAL#…SESSION#~ for a sign-in, PROFILE…PROFILE~ for the user alone.
 const (
 	PrefixAccess     = "ACCESS#"
 	PrefixCredential = "CREDENTIAL#"
 	PrefixProfile    = "PROFILE"
 	PrefixSession    = "SESSION#"
 	endOfProfile     = "PROFILE~"
+	endOfSessions    = "SESSION#~"
 )
 
 // User is the partition of one user.

@@ -243,9 +243,9 @@ func (t *Table) Query(ctx context.Context, q Query) (Page, error) {
 }
 
 // SignInRange is the run of a user's partition that a sign-in reads at once:
-// credentials, auth state and profile, and nothing else.
+// credentials, auth state, profile and sessions.
 func SignInRange(userID string) Query {
-	return Query{PK: User(userID), From: PrefixCredential, To: endOfProfile, Strong: Strong}
+	return Query{PK: User(userID), From: PrefixCredential, To: endOfSessions, Strong: Strong}
 }
 
 // UserRange is the auth state and the profile.

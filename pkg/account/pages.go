@@ -1,0 +1,153 @@
+package account
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	_ "embed"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"html/template"
+	"net/http"
+	"strings"
+
+	"github.com/lanyard-auth/lanyard/pkg/api"
+	"github.com/lanyard-auth/lanyard/pkg/audit"
+)
+
+// The pages behind mailed links. Opening one consumes nothing, since mail
+// scanners open links: a person presses the button, and the page POSTs.
+
+//go:embed pages/page.html
+var pageHTML string
+
+//go:embed pages/page.css
+var pageCSS string
+
+//go:embed pages/verify.js
+var verifyJS string
+
+//go:embed pages/reset.js
+var resetJS string
+
+// page is what page.html shows. Everything a visitor sent is escaped by
+// html/template; the script reads the token from the address, not from markup.
+type page struct {
+	Product, Title, Text, Button string
+	Password                     bool
+	MinLength                    int
+	Style                        template.CSS
+	Script                       template.JS
+}
+
+// PageOutput is a page for a browser, or JSON for everybody else.
+type PageOutput struct {
+	ContentType string `header:"Content-Type"`
+	CSP         string `header:"Content-Security-Policy"`
+	Body        []byte
+}
+
+// render gives the page with a policy that allows its own style and script, by
+// hash, and requests to its own origin alone.
+func render(p page) (*PageOutput, error) {
+	t, err := template.New("page").Parse(pageHTML)
+	if err != nil {
+		return nil, fmt.Errorf("parse page: %w", err)
+	}
+	var b bytes.Buffer
+	if err := t.Execute(&b, p); err != nil {
+		return nil, fmt.Errorf("render page: %w", err)
+	}
+	hash := func(s string) string {
+		sum := sha256.Sum256([]byte(s))
+		return "'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
+	}
+	return &PageOutput{
+		ContentType: "text/html; charset=utf-8",
+		CSP: "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; connect-src 'self'; style-src " +
+			hash(string(p.Style)) + "; script-src " + hash(string(p.Script)),
+		Body: b.Bytes(),
+	}, nil
+}
+
+type tokenInput struct {
+	Body struct {
+		Token string `json:"token" minLength:"1" maxLength:"256"`
+	}
+}
+
+type verifiedOutput struct {
+	Body struct {
+		Status string `json:"status" enum:"active"`
+	}
+}
+
+// VerifyEmailOperation is POST /api/auth/verify-email.
+func VerifyEmailOperation(s *Service) api.Operation {
+	return api.New(api.Spec{
+		ID: "auth-verify-email", Method: http.MethodPost, Path: "/api/auth/verify-email", Tag: "Sign-in", Access: api.Public,
+		Summary: "Verify an address with a mailed token.",
+		Table:   []api.Use{readsSelf, writesUser, claimsEmail, writesAudit, writesOutbox},
+		Sends:   true, Secrets: true, Requests: 3,
+		Audit: []string{string(audit.EmailVerified), string(audit.EmailChanged)},
+		Event: api.Event{Body: map[string]any{"token": "example"}},
+	}, func(ctx context.Context, in *tokenInput) (*verifiedOutput, error) {
+		out := &verifiedOutput{}
+		out.Body.Status = string(Active)
+		return out, s.VerifyEmail(ctx, in.Body.Token)
+	})
+}
+
+type linkInput struct {
+	Token  string `path:"token" maxLength:"256"`
+	Accept string `header:"Accept"`
+}
+
+// wantsJSON reports whether a client asked for JSON and not for a page. A mail
+// scanner or a browser never does.
+func wantsJSON(accept string) bool {
+	return strings.Contains(accept, "application/json") && !strings.Contains(accept, "text/html")
+}
+
+// VerifyLinkOperation is GET /api/auth/verify-email/{token}.
+func VerifyLinkOperation(s *Service) api.Operation {
+	return api.New(api.Spec{
+		ID: "auth-verify-email-link", Method: http.MethodGet, Path: "/api/auth/verify-email/{token}", Tag: "Sign-in", Access: api.Public,
+		Summary:     "Where a verification link leads.",
+		Description: "A browser gets a page that consumes nothing until its button is pressed. With Accept: application/json the address is verified, and the answer is {\"status\": \"active\"}.",
+		Table:       []api.Use{readsSelf, writesUser, claimsEmail, writesAudit, writesOutbox},
+		HTML:        true, Sends: true, Secrets: true, Requests: 3,
+		Audit: []string{string(audit.EmailVerified), string(audit.EmailChanged)},
+		Event: api.Event{Params: map[string]string{"token": "example"}},
+	}, func(ctx context.Context, in *linkInput) (*PageOutput, error) {
+		if !wantsJSON(in.Accept) {
+			return render(page{
+				Product: s.Config.Mail.Product, Title: "Confirm your e-mail address", Button: "Confirm",
+				Text:  "Press the button to confirm the address that this link was sent to. If you did not ask for it, close this page.",
+				Style: template.CSS(pageCSS), Script: template.JS(verifyJS),
+			})
+		}
+		if err := s.VerifyEmail(ctx, in.Token); err != nil {
+			return nil, err
+		}
+		body, err := json.Marshal(map[string]Status{"status": Active})
+		return &PageOutput{ContentType: "application/json", CSP: "default-src 'none'", Body: body}, err
+	})
+}
+
+// ResetPageOperation is GET /api/auth/reset-password/{token}.
+func ResetPageOperation(s *Service) api.Operation {
+	return api.New(api.Spec{
+		ID: "auth-reset-password-link", Method: http.MethodGet, Path: "/api/auth/reset-password/{token}", Tag: "Sign-in", Access: api.Public,
+		Summary: "Where a reset link leads: a page that asks for the new password.",
+		HTML:    true, Event: api.Event{Params: map[string]string{"token": "example"}},
+	}, func(context.Context, *linkInput) (*PageOutput, error) {
+		return render(page{
+			Product: s.Config.Mail.Product, Title: "Choose a new password", Button: "Set password",
+			Text:     "Every device that is signed in to your account will be signed out.",
+			Password: true, MinLength: s.Config.Pass.MinLength,
+			Style: template.CSS(pageCSS), Script: template.JS(resetJS),
+		})
+	})
+}

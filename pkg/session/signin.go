@@ -1,0 +1,202 @@
+package session
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/lanyard-auth/lanyard/pkg/account"
+	"github.com/lanyard-auth/lanyard/pkg/audit"
+	"github.com/lanyard-auth/lanyard/pkg/caller"
+	"github.com/lanyard-auth/lanyard/pkg/id"
+	"github.com/lanyard-auth/lanyard/pkg/table"
+)
+
+// SignIn checks an identifier and a password. It gives a session, or what a
+// second factor needs. Whatever is wrong (no such user, another password, an
+// unverified or suspended account), the error and the work are the same.
+//
+// Store requests: the counters beside the claim, the user, the result.
+func (s *Service) SignIn(ctx context.Context, who account.Identifier, password string) (Granted, *Pending, error) {
+	var reservation Reservation
+	var userID string
+	g, gctx := errgroup.WithContext(ctx)
+	g.Go(func() (err error) {
+		reservation, err = s.Guard.Reserve(gctx, who.String())
+		return err
+	})
+	g.Go(func() (err error) {
+		userID, err = s.Accounts.FindID(gctx, who)
+		return err
+	})
+	if err := g.Wait(); err != nil {
+		return Granted{}, nil, err
+	}
+	l, err := s.Accounts.ForSignIn(ctx, userID)
+	if err != nil {
+		return Granted{}, nil, err
+	}
+	var ok, renew bool
+	if l.State == nil || l.Password == nil {
+		err = s.Accounts.Hasher.Decoy(ctx, password)
+	} else {
+		ok, renew, err = s.Accounts.Hasher.Verify(ctx, l.Password.Hash, password)
+	}
+	if err != nil {
+		return Granted{}, nil, fmt.Errorf("check password: %w", err)
+	}
+	if reason := whyNot(l, who, ok); reason != "" {
+		return Granted{}, nil, s.refuse(ctx, l, reason)
+	}
+	var also []*table.Write
+	if renew {
+		w, err := s.Accounts.Rehash(ctx, l, password)
+		if err != nil {
+			return Granted{}, nil, err
+		}
+		also = append(also, w)
+	}
+	if l.State.MFAEnabled {
+		return s.beginSecondFactor(ctx, l, who, also)
+	}
+	granted, err := s.Begin(ctx, l, who, []string{"pwd"}, append(also, reservation.Forget...))
+	return granted, nil, err
+}
+
+// whyNot gives the reason a sign-in is refused, for the audit trail alone; ""
+// lets it pass.
+func whyNot(l *account.Loaded, who account.Identifier, passwordOK bool) string {
+	st := l.State
+	switch {
+	case st == nil, who.Email != "" && st.Email != who.Email, who.Username != "" && !strings.EqualFold(st.Username, who.Username):
+		return "unknown"
+	case !passwordOK:
+		return "wrong_password"
+	case st.Status == account.Pending:
+		return "unverified"
+	case st.Status != account.Active:
+		return "suspended"
+	}
+	return ""
+}
+
+// refuse records a failed sign-in and gives the one error. An unverified
+// account whose password was right gets a fresh mail.
+func (s *Service) refuse(ctx context.Context, l *account.Loaded, reason string) error {
+	event := audit.Event{Type: audit.SignInFailed, Outcome: audit.Failure, Details: map[string]string{"reason": reason}}
+	if l.State != nil {
+		event.SubjectID = l.State.ID
+	}
+	if reason != "unverified" {
+		if err := s.Audit.Write(ctx, event); err != nil {
+			return err
+		}
+		return errInvalidCredentials
+	}
+	writes, err := s.Audit.Record(ctx, event)
+	if err != nil {
+		return err
+	}
+	ask, err := s.Accounts.AskVerification(ctx, l.State.Email)
+	if err != nil {
+		return err
+	}
+	if err := s.Table.Transact(ctx, append(writes, ask)...); err != nil {
+		return fmt.Errorf("refuse sign-in: %w", err)
+	}
+	return errInvalidCredentials
+}
+
+// beginSecondFactor hands a sign-in over. The counters stay: only a complete
+// sign-in forgets failures.
+func (s *Service) beginSecondFactor(ctx context.Context, l *account.Loaded, who account.Identifier, also []*table.Write) (Granted, *Pending, error) {
+	if s.SecondFactor == nil {
+		return Granted{}, nil, fmt.Errorf("user %s has a second factor, and this deployment cannot check one", l.State.ID)
+	}
+	pending, writes, err := s.SecondFactor.Begin(ctx, l, who.String())
+	if err != nil {
+		return Granted{}, nil, err
+	}
+	record, err := s.Audit.Record(ctx, audit.Event{Type: audit.MFAPending, ActorID: l.State.ID, SubjectID: l.State.ID})
+	if err != nil {
+		return Granted{}, nil, err
+	}
+	if err := s.Table.Transact(ctx, append(append(writes, also...), record...)...); err != nil {
+		return Granted{}, nil, fmt.Errorf("begin second factor: %w", err)
+	}
+	return Granted{}, &pending, nil
+}
+
+// Begin starts a session for a user who has proved who they are, by the
+// methods in amr (RFC 8176). also is written in the same transaction, which
+// holds only while the user is active and in the epoch that was read. The
+// session longest unused makes room when there are too many.
+func (s *Service) Begin(ctx context.Context, l *account.Loaded, who account.Identifier, amr []string, also []*table.Write) (Granted, error) {
+	sid, err := id.New()
+	if err != nil {
+		return Granted{}, err
+	}
+	st, now, c := l.State, s.Now().UTC(), caller.Of(ctx)
+	it := &Item{
+		Key: table.Session(st.ID, sid), ID: sid, Generation: 1, Client: fingerprint(c),
+		RotatedAt: table.At(now), CreatedAt: table.At(now), AuthTime: table.At(now),
+		Epoch: st.Epoch, AMR: amr, IP: c.SourceIP, UserAgent: c.UserAgent,
+		EndsAt: table.At(now.Add(s.Config.Session.Absolute)),
+	}
+	it.ExpiresAt = s.slide(now, it.EndsAt)
+	it.TTL = table.TTL(it.ExpiresAt.Time())
+	writes, err := s.Audit.Record(ctx, audit.Event{Type: audit.SignedIn, ActorID: st.ID, SubjectID: st.ID,
+		Details: map[string]string{"sessionId": sid, "amr": strings.Join(amr, " ")}})
+	if err != nil {
+		return Granted{}, err
+	}
+	room, err := s.makeRoom(l, now)
+	if err != nil {
+		return Granted{}, err
+	}
+	writes = append(append(append(writes, also...), room...),
+		table.Create(it),
+		table.Update(st.Key).Set("lastLoginAt", table.At(now)).
+			If("epoch = ? AND 'status' = ?", st.Epoch, account.Active).Else(errInvalidCredentials))
+	st.LastLoginAt = table.At(now)
+	granted, err := s.grant(ctx, it, it.Generation, l)
+	if err != nil {
+		return Granted{}, err
+	}
+	if granted.Device, granted.DeviceLife, err = s.Guard.NewDevice(ctx, who.String()); err != nil {
+		return Granted{}, err
+	}
+	if err := s.Table.Transact(ctx, writes...); err != nil {
+		return Granted{}, fmt.Errorf("begin session: %w", err)
+	}
+	return granted, nil
+}
+
+// slide gives the end of a refresh token made now, within the session's own.
+func (s *Service) slide(now time.Time, ends table.Time) table.Time {
+	return min(table.At(now.Add(s.Config.Session.Sliding)), ends)
+}
+
+// makeRoom gives the writes that end the sessions longest unused, so that one
+// more stays within the limit.
+func (s *Service) makeRoom(l *account.Loaded, now time.Time) ([]*table.Write, error) {
+	all, err := sessionsOf(l.State.ID, l.Others)
+	if err != nil {
+		return nil, err
+	}
+	liveOnes := slices.DeleteFunc(all, func(it Item) bool { return !Standing(&it, l.State, now) })
+	excess := len(liveOnes) - s.Config.Session.Max + 1
+	if excess <= 0 {
+		return nil, nil
+	}
+	slices.SortFunc(liveOnes, func(a, b Item) int { return int(a.RotatedAt - b.RotatedAt) })
+	var writes []*table.Write
+	for _, it := range liveOnes[:min(excess, 20)] { // a transaction has a size
+		writes = append(writes, table.Delete(it.Key))
+	}
+	return writes, nil
+}
