@@ -3,6 +3,7 @@ package expr
 import (
 	"bytes"
 	"strings"
+	"unicode/utf16"
 
 	"github.com/lanyard-auth/lanyard/internal/localdynamo/attr"
 )
@@ -134,8 +135,8 @@ func (n *node) operand(it attr.Item) (v attr.Value, ok bool) {
 	switch {
 	case !ok || v.Kind == attr.KindNumber || v.Kind == attr.KindBool || v.Kind == attr.KindNull:
 		return attr.Value{}, false
-	case v.Kind == attr.KindString || v.Kind == attr.KindBinary:
-		return attr.Num(attr.NumberFromInt(int64(v.Size()))), true
 	}
-	return attr.Num(attr.NumberFromInt(int64(v.Len()))), true
+	// A string counts as Java counts, in UTF-16 units.
+	size := len(utf16.Encode([]rune(v.S))) + len(v.B) + v.Len()
+	return attr.Num(attr.NumberFromInt(int64(size))), true
 }

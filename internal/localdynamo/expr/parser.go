@@ -54,6 +54,7 @@ type parser struct {
 	found    findings
 	params   *Params
 	ops      int
+	targets  []Path // of a projection or update
 }
 
 const (

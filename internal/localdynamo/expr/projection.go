@@ -15,21 +15,16 @@ func ParseProjection(src string, params *Params) (*Projection, error) {
 	if err != nil {
 		return nil, err
 	}
-	var paths []Path
-	for {
-		path := p.path()
-		p.checkOverlap(paths, path)
-		paths = append(paths, path)
-		if !p.accept(",") {
-			break
-		}
+	for p.target(); p.accept(","); {
+		p.target()
 	}
-	return &Projection{paths}, p.finish(updateOrder())
+	return &Projection{p.targets}, p.finish(updateOrder())
 }
 
-// checkOverlap checks a path against those before it.
-func (p *parser) checkOverlap(before []Path, path Path) {
-	for _, other := range before {
+// target parses a path to project or write, which must keep clear of the others.
+func (p *parser) target() Path {
+	path := p.path()
+	for _, other := range p.targets {
 		switch overlap(other, path) {
 		case "overlap":
 			p.found.add(catOverlap, "Two document paths overlap with each other; "+
@@ -39,6 +34,8 @@ func (p *parser) checkOverlap(before []Path, path Path) {
 				"must remove or rewrite one of these paths; path one: %s, path two: %s", other, path)
 		}
 	}
+	p.targets = append(p.targets, path)
+	return path
 }
 
 // Paths returns the projection's document paths.

@@ -49,16 +49,11 @@ func ParseUpdate(src string, params *Params) (*Update, error) {
 
 func (p *parser) section(u *Update, section string) {
 	for {
-		a := action{section: section, path: p.path()}
-		p.ops++
+		a := action{section: section, path: p.target()}
 		switch section {
 		case "SET":
 			p.expect("=")
-			if p.is("(") {
-				a.value = p.group(p.setValue)
-			} else {
-				a.value = p.setValue()
-			}
+			a.value = p.setValue()
 		case "ADD", "DELETE":
 			a.value = p.valueNode()
 			k := a.value.value.Kind
@@ -67,11 +62,6 @@ func (p *parser) section(u *Update, section string) {
 					"operator: %s, operand type: %s, typeSet: ALLOWED_FOR_%s_OPERAND", section, k.Name(), section)
 			}
 		}
-		var before []Path
-		for _, other := range u.actions {
-			before = append(before, other.path)
-		}
-		p.checkOverlap(before, a.path)
 		u.actions = append(u.actions, a)
 		if !p.accept(",") {
 			return
@@ -81,8 +71,13 @@ func (p *parser) section(u *Update, section string) {
 
 // setValue parses an operand, or a sum or difference of two.
 func (p *parser) setValue() *node {
-	left := p.operand()
-	if !p.is("+") && !p.is("-") {
+	var left *node
+	if p.is("(") {
+		left = p.group(p.setValue)
+	} else {
+		left = p.operand()
+	}
+	if left.kind == nodeArith || !p.is("+") && !p.is("-") {
 		return left
 	}
 	p.ops++
