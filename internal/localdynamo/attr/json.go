@@ -15,17 +15,18 @@ import (
 // on, at any depth. UnmarshalJSON only keeps the finding, because AWS checks
 // the request's other parameters first.
 func (v Value) Validate() error {
-	if v.invalid != nil {
-		return v.invalid
-	}
-	if v.Kind == KindNone {
+	if v.Kind == KindNone && v.invalid == nil {
 		return errEmpty()
 	}
-	return nil
+	return v.invalid
 }
 
-func errEmpty() *ValidationError {
+func errEmpty() error {
 	return invalidf("Supplied AttributeValue is empty, must contain exactly one of the supported datatypes")
+}
+
+func errDepth() error {
+	return invalidf("Nesting Levels have exceeded supported limits: Attributes in the item have nested levels beyond supported limit")
 }
 
 // UnmarshalJSON reads the wire form {"S": "…"}. It fails with a
@@ -47,77 +48,62 @@ func (v *Value) UnmarshalJSONFrom(d *jsontext.Decoder) error {
 
 func decodeValue(d *jsontext.Decoder, v *Value, depth int) error {
 	*v = Value{}
-	switch d.PeekKind() {
-	case 'n':
+	if d.PeekKind() == 'n' {
 		v.invalid = errEmpty()
 		return d.SkipValue()
-	case '{':
-	case '[':
-		return wrongShape("Unrecognized collection type class com.amazonaws.dynamodb.v20120810.AttributeValue")
-	default:
-		return wrongShape("Unexpected value type in payload")
 	}
-	if _, err := d.ReadToken(); err != nil {
-		return err
-	}
-	var problem *ValidationError
-	for d.PeekKind() != '}' {
-		name, err := d.ReadToken()
-		if err != nil {
-			return err
-		}
-		kind := KindOf(name.String())
+	var problem error
+	err := each(d, '{', "Unexpected value type in payload", "class com.amazonaws.dynamodb.v20120810.AttributeValue", func(name string) error {
+		kind := KindOf(name)
 		if kind == KindNone || d.PeekKind() == 'n' {
-			if err := d.SkipValue(); err != nil {
-				return err
-			}
-			continue
+			return d.SkipValue()
 		}
 		if v.Kind != KindNone && v.Kind != kind && problem == nil {
 			problem = invalidf("Supplied AttributeValue has more than one datatypes set, " +
 				"must contain exactly one of the supported datatypes")
 		}
 		v.Kind = kind
-		if err := v.decodeAs(d, depth, &problem); err != nil {
-			return err
-		}
-	}
+		return v.decodeAs(d, depth, &problem)
+	})
 	if v.Kind == KindNone {
 		problem = errEmpty()
 	}
 	v.invalid = problem
-	_, err := d.ReadToken()
 	return err
 }
 
 // decodeAs reads the JSON value of v's kind; what AWS would not accept in it
 // becomes the problem, unless there is one already.
-func (v *Value) decodeAs(d *jsontext.Decoder, depth int, problem **ValidationError) (err error) {
-	found := func(p *ValidationError) {
+func (v *Value) decodeAs(d *jsontext.Decoder, depth int, problem *error) (err error) {
+	found := func(p error) {
 		if *problem == nil {
 			*problem = p
 		}
 	}
+	number := func() (Number, error) {
+		s, err := readString(d)
+		if err != nil {
+			return Number{}, err
+		}
+		n, bad := ParseNumber(s)
+		found(bad)
+		return n, nil
+	}
+	child := func() (w Value, err error) {
+		err = decodeValue(d, &w, depth+1)
+		found(w.invalid)
+		return w, err
+	}
 	// A level beyond the deepest is read only as far as it takes to refuse it.
 	if depth >= MaxDepth-1 && (v.Kind == KindMap || v.Kind == KindList) {
-		found(invalidf("Nesting Levels have exceeded supported limits: Attributes in the item have nested levels beyond supported limit"))
+		found(errDepth())
 		return d.SkipValue()
-	}
-	element := func(w *Value) error {
-		err := decodeValue(d, w, depth+1)
-		if w.invalid != nil {
-			found(w.invalid)
-		}
-		return err
 	}
 	switch v.Kind {
 	case KindString:
 		v.S, err = readString(d)
 	case KindNumber:
-		var s string
-		if s, err = readString(d); err == nil {
-			v.N = readNumber(s, found)
-		}
+		v.N, err = number()
 	case KindBinary:
 		v.B, err = readBinary(d)
 	case KindBool:
@@ -128,51 +114,31 @@ func (v *Value) decodeAs(d *jsontext.Decoder, depth int, problem **ValidationErr
 		}
 	case KindMap:
 		v.M = map[string]Value{}
-		err = readMap(d, func(name string) error {
+		const class = "java.util.Map<java.lang.String, com.amazonaws.dynamodb.v20120810.AttributeValue>"
+		err = each(d, '{', "Unexpected field type", class, func(name string) error {
 			if name == "" {
-				found(invalidf("One or more parameter values were invalid: Empty attribute name"))
+				found(invalidf("Empty attribute name"))
 			}
-			var w Value
-			err := element(&w)
+			w, err := child()
 			v.M[name] = w
 			return err
 		})
 	case KindList:
-		v.L = []Value{}
-		err = readList(d, func() error {
-			var w Value
-			err := element(&w)
-			v.L = append(v.L, w)
-			return err
-		})
+		v.L, err = readList(d, child)
 	case KindStringSet:
-		err = readList(d, func() error {
-			s, err := readString(d)
-			v.SS = append(v.SS, s)
-			return err
-		})
+		v.SS, err = readList(d, func() (string, error) { return readString(d) })
 		v.checkSet("One or more parameter values were invalid: An string set  may not be empty", found)
 	case KindNumberSet:
-		err = readList(d, func() error {
-			s, err := readString(d)
-			if err == nil {
-				v.NS = append(v.NS, readNumber(s, found))
-			}
-			return err
-		})
+		v.NS, err = readList(d, number)
 		v.checkSet("One or more parameter values were invalid: An number set  may not be empty", found)
 	case KindBinarySet:
-		err = readList(d, func() error {
-			b, err := readBinary(d)
-			v.BS = append(v.BS, b)
-			return err
-		})
+		v.BS, err = readList(d, func() ([]byte, error) { return readBinary(d) })
 		v.checkSet("One or more parameter values were invalid: Binary sets should not be empty", found)
 	}
 	return err
 }
 
-func (v *Value) checkSet(empty string, found func(*ValidationError)) {
+func (v *Value) checkSet(empty string, found func(error)) {
 	switch {
 	case v.Len() == 0:
 		found(invalidf("%s", empty))
@@ -192,43 +158,35 @@ func (v *Value) checkSet(empty string, found func(*ValidationError)) {
 	}
 }
 
-func readNumber(s string, found func(*ValidationError)) Number {
-	n, err := ParseNumber(s)
-	var problem *ValidationError
-	if errors.As(err, &problem) {
-		found(problem)
+// wrongShape says in AWS's words what JSON value stands where another should:
+// scalar is the message for any scalar ("" names it), class what an array is not.
+func wrongShape(d *jsontext.Decoder, scalar, class string) error {
+	kind := d.PeekKind()
+	switch {
+	case kind == '[':
+		return &SerializationError{"Unrecognized collection type " + class}
+	case kind == '{':
+		return &SerializationError{"Start of structure or map found where not expected"}
+	case scalar != "":
+		return &SerializationError{scalar}
 	}
-	return n
+	t, err := d.ReadToken()
+	if err != nil {
+		return err
+	}
+	name := map[jsontext.Kind]string{'t': "TRUE", 'f': "FALSE", 'n': "NULL", '0': "NUMBER"}[kind]
+	if kind == '0' && strings.ContainsAny(t.String(), ".eE") {
+		name = "DECIMAL"
+	}
+	return &SerializationError{name + "_VALUE cannot be converted to " + strings.TrimPrefix(class, "class java.lang.")}
 }
 
-func wrongShape(format string, args ...any) error {
-	return &SerializationError{Msg: fmt.Sprintf(format, args...)}
-}
-
-// readString and its siblings refuse other JSON types in AWS's words.
 func readString(d *jsontext.Decoder) (string, error) {
-	switch k := d.PeekKind(); k {
-	case '"':
-		t, err := d.ReadToken()
-		return t.String(), err
-	case 't', 'f':
-		return "", wrongShape("%s_VALUE cannot be converted to String", map[bool]string{true: "TRUE", false: "FALSE"}[k == 't'])
-	case '0':
-		t, err := d.ReadToken()
-		if err == nil && strings.ContainsAny(t.String(), ".eE") {
-			return "", wrongShape("DECIMAL_VALUE cannot be converted to String")
-		}
-		return "", wrongShape("NUMBER_VALUE cannot be converted to String")
-	case '[':
-		return "", wrongShape("Unrecognized collection type class java.lang.String")
-	case '{':
-		return "", wrongShape("Start of structure or map found where not expected")
-	case 'n':
-		return "", wrongShape("NULL_VALUE cannot be converted to String")
-	default:
-		_, err := d.ReadToken()
-		return "", err
+	if d.PeekKind() != '"' {
+		return "", wrongShape(d, "", "class java.lang.String")
 	}
+	t, err := d.ReadToken()
+	return t.String(), err
 }
 
 func readBool(d *jsontext.Decoder) (bool, error) {
@@ -238,88 +196,65 @@ func readBool(d *jsontext.Decoder) (bool, error) {
 		return err == nil && t.Bool(), err
 	case '"':
 		t, err := d.ReadToken()
-		if err != nil {
-			return false, err
-		}
 		switch strings.ToLower(t.String()) {
 		case "true", "1", "yes":
-			return true, nil
+			return true, err
 		case "false", "0", "no":
-			return false, nil
+			return false, err
 		}
-		return false, wrongShape("Unexpected token received from parser")
-	case '0':
-		return false, wrongShape("NUMBER_VALUE cannot be converted to Boolean")
-	case '[':
-		return false, wrongShape("Unrecognized collection type class java.lang.Boolean")
-	case '{':
-		return false, wrongShape("Start of structure or map found where not expected")
+		return false, &SerializationError{"Unexpected token received from parser"}
 	}
-	_, err := d.ReadToken()
-	return false, err
+	return false, wrongShape(d, "", "class java.lang.Boolean")
 }
 
 func readBinary(d *jsontext.Decoder) ([]byte, error) {
-	switch d.PeekKind() {
-	case '"':
-		t, err := d.ReadToken()
-		if err != nil {
-			return nil, err
-		}
-		s := t.String()
-		if len(s)%4 != 0 {
-			return nil, wrongShape("Base64 encoded length is expected a multiple of 4 bytes but found: %d", len(s))
-		}
-		b, err := base64.StdEncoding.Strict().DecodeString(s)
-		if err != nil {
-			return nil, wrongShape("Invalid last non-pad Base64 character dectected")
-		}
-		return b, nil
-	case '[':
-		return nil, wrongShape("Unrecognized collection type class java.nio.ByteBuffer")
-	case '{':
-		return nil, wrongShape("Start of structure or map found where not expected")
+	if d.PeekKind() != '"' {
+		return nil, wrongShape(d, "only base-64-encoded strings are convertible to bytes", "class java.nio.ByteBuffer")
 	}
-	return nil, wrongShape("only base-64-encoded strings are convertible to bytes")
+	t, err := d.ReadToken()
+	if err != nil {
+		return nil, err
+	}
+	s := t.String()
+	if len(s)%4 != 0 {
+		return nil, &SerializationError{fmt.Sprintf("Base64 encoded length is expected a multiple of 4 bytes but found: %d", len(s))}
+	}
+	b, err := base64.StdEncoding.Strict().DecodeString(s)
+	if err != nil {
+		return nil, &SerializationError{"Invalid last non-pad Base64 character dectected"}
+	}
+	return b, nil
 }
 
-func readList(d *jsontext.Decoder, element func() error) error {
-	switch d.PeekKind() {
-	case '[':
-	case '{':
-		return wrongShape("Start of structure or map found where not expected")
-	default:
-		return wrongShape("Unexpected field type")
+func readList[T any](d *jsontext.Decoder, one func() (T, error)) ([]T, error) {
+	list := []T{}
+	err := each(d, '[', "Unexpected field type", "", func(string) error {
+		e, err := one()
+		list = append(list, e)
+		return err
+	})
+	return list, err
+}
+
+// each reads an object, calling entry at each value, or an array. For any other
+// JSON it fails as wrongShape says.
+func each(d *jsontext.Decoder, open jsontext.Kind, scalar, class string, entry func(name string) error) error {
+	if d.PeekKind() != open {
+		return wrongShape(d, scalar, class)
 	}
 	if _, err := d.ReadToken(); err != nil {
 		return err
 	}
-	for d.PeekKind() != ']' {
-		if err := element(); err != nil {
-			return err
+	for k := d.PeekKind(); k != '}' && k != ']'; k = d.PeekKind() {
+		name := ""
+		if open == '{' {
+			t, err := d.ReadToken()
+			if err != nil {
+				return err
+			}
+			name = t.String()
 		}
-	}
-	_, err := d.ReadToken()
-	return err
-}
-
-func readMap(d *jsontext.Decoder, entry func(name string) error) error {
-	switch d.PeekKind() {
-	case '{':
-	case '[':
-		return wrongShape("Unrecognized collection type java.util.Map<java.lang.String, com.amazonaws.dynamodb.v20120810.AttributeValue>")
-	default:
-		return wrongShape("Unexpected field type")
-	}
-	if _, err := d.ReadToken(); err != nil {
-		return err
-	}
-	for d.PeekKind() != '}' {
-		t, err := d.ReadToken()
-		if err != nil {
-			return err
-		}
-		if err := entry(t.String()); err != nil {
+		if err := entry(name); err != nil {
 			return err
 		}
 	}

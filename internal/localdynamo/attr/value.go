@@ -62,7 +62,7 @@ type Value struct {
 	NS   []Number
 	BS   [][]byte
 
-	invalid *ValidationError // what AWS answers to this value, kept by UnmarshalJSON for Validate
+	invalid error // what AWS answers to this value, kept by UnmarshalJSON for Validate
 }
 
 // Item is a set of named attributes.
