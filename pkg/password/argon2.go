@@ -87,15 +87,9 @@ func parseArgon2(s string) (phcArgon2, error) {
 	}
 	h := phcArgon2{variant: parts[1]}
 	params := strings.Split(parts[3], ",")
-	if len(params) != 3 {
-		return bad("parameters")
-	}
 	var n [3]uint64
-	for i, name := range []string{"m=", "t=", "p="} {
-		v, ok := strings.CutPrefix(params[i], name)
-		if !ok || !decimal(v, &n[i]) {
-			return bad("parameters")
-		}
+	if len(params) != 3 || !named(params[0], "m=", &n[0]) || !named(params[1], "t=", &n[1]) || !named(params[2], "p=", &n[2]) {
+		return bad("parameters")
 	}
 	if n[0] > maxArgonMemory || n[1] > maxArgonPasses || n[2] > maxArgonThreads {
 		return bad("costs are out of bounds")
@@ -120,10 +114,11 @@ func (h ownArgon2) matches(password string) bool { return h.equal(lenient(passwo
 
 // weakerThan: only where some cost is below what is configured and none above.
 // A move to bcrypt would not be upward.
-func (h ownArgon2) weakerThan(c Config) bool {
-	want := c.Argon2
-	return c.Scheme == Argon2id && h.costs.Memory <= want.Memory && h.costs.Passes <= want.Passes &&
-		(h.costs.Memory < want.Memory || h.costs.Passes < want.Passes)
+func (h ownArgon2) weakerThan(c Config) bool { return c.Scheme == Argon2id && h.costs.below(c.Argon2) }
+
+// below reports whether some cost is below that of want, and none above.
+func (a Argon2) below(want Argon2) bool {
+	return a.Memory <= want.Memory && a.Passes <= want.Passes && (a.Memory < want.Memory || a.Passes < want.Passes)
 }
 
 // decimal reads a number without sign or leading zeros.

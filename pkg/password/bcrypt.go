@@ -65,7 +65,7 @@ type plainBcrypt struct {
 	cost    int
 }
 
-func parseBcrypt(s string, least int) (plainBcrypt, error) {
+func parseBcrypt(s string) (plainBcrypt, error) {
 	if len(s) != 60 || s[0] != '$' || s[1] != '2' || s[3] != '$' || s[6] != '$' ||
 		!strings.ContainsRune("aby", rune(s[2])) {
 		return plainBcrypt{}, fmt.Errorf("%w: not $2a$, $2b$ or $2y$", ErrUnknownHash)
@@ -74,8 +74,8 @@ func parseBcrypt(s string, least int) (plainBcrypt, error) {
 		return plainBcrypt{}, fmt.Errorf("%w: bcrypt cost is no number", ErrUnknownHash)
 	}
 	cost := int(s[4]-'0')*10 + int(s[5]-'0')
-	if cost < least || cost > maxBcryptCost {
-		return plainBcrypt{}, fmt.Errorf("%w: bcrypt cost %d is not between %d and %d", ErrUnknownHash, cost, least, maxBcryptCost)
+	if cost < minBcryptCost || cost > maxBcryptCost {
+		return plainBcrypt{}, fmt.Errorf("%w: bcrypt cost %d is not between %d and %d", ErrUnknownHash, cost, minBcryptCost, maxBcryptCost)
 	}
 	for i := 7; i < len(s); i++ {
 		if c := s[i]; c != '.' && c != '/' && (c < '0' || c > '9') && (c < 'A' || c > 'Z') && (c < 'a' || c > 'z') {
