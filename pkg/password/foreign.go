@@ -109,6 +109,17 @@ func parseDjango(s string) (foreignHash, error) {
 	return nil, fmt.Errorf("%w: no known scheme", ErrUnknownHash)
 }
 
+// imported is a stored foreign hash.
+type imported struct{ foreignHash }
+
+// matches refuses passwords with a NUL, after as much work as for others: HMAC
+// pads its key with them, so that PBKDF2 and scrypt take "a" and "a\x00" for
+// one, and bcrypt takes "a\x00a" for "a".
+func (f imported) matches(password string) bool {
+	plain := !strings.ContainsRune(password, 0)
+	return f.foreignHash.matches(password) && plain
+}
+
 // foreignBcrypt is bcrypt of the password itself.
 type foreignBcrypt struct{ plainBcrypt }
 

@@ -29,7 +29,7 @@ func parse(encoded string) (storedHash, error) {
 		if f.String() != rest {
 			return nil, ErrUnknownHash // not as ParseForeign writes it
 		}
-		return f, nil
+		return imported{f}, nil
 	}
 	h, err := parseArgon2(encoded)
 	if err != nil {
