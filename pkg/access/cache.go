@@ -45,11 +45,11 @@ const epochStripes = 256
 type entry[V any] struct {
 	hash    uint64
 	key     string
-	value   V
 	began   int64  // when the load of it began, Unix nanoseconds
 	span    uint64 // for how many nanoseconds from then it may be used
-	ticket  uint64
 	visited atomic.Bool
+	value   V
+	ticket  uint64
 
 	newer, older *entry[V]
 }
@@ -64,11 +64,12 @@ type ticket struct {
 	epoch    uint64
 }
 
-func newCache[V any](capacity int) *cache[V] {
+// newCache makes a cache. Caches with one seed hash alike.
+func newCache[V any](seed maphash.Seed, capacity int) *cache[V] {
 	capacity = max(capacity, 1)
 	n := uint64(1) << bits.Len64(uint64(2*capacity-1))
 	return &cache[V]{
-		seed:     maphash.MakeSeed(),
+		seed:     seed,
 		mask:     n - 1,
 		slots:    make([]atomic.Pointer[entry[V]], n),
 		capacity: capacity,
@@ -76,9 +77,11 @@ func newCache[V any](capacity int) *cache[V] {
 	}
 }
 
+func (c *cache[V]) hash(key string) uint64 { return maphash.String(c.seed, key) }
+
 // get finds the entry of a key, fresh or not; nil when there is none.
 func (c *cache[V]) get(key string) *entry[V] {
-	h := maphash.String(c.seed, key)
+	h := c.hash(key)
 	for i := h & c.mask; ; i = (i + 1) & c.mask {
 		e := c.slots[i].Load()
 		if e == nil {
@@ -95,7 +98,7 @@ func (c *cache[V]) get(key string) *entry[V] {
 
 // begin takes a ticket for a load that has not begun to read.
 func (c *cache[V]) begin(key string) ticket {
-	h := maphash.String(c.seed, key)
+	h := c.hash(key)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.ticket(h)
@@ -108,7 +111,7 @@ func (c *cache[V]) ticket(h uint64) ticket {
 
 // put stores what a load returned, unless its ticket has been overtaken.
 func (c *cache[V]) put(t ticket, key string, value V, began int64, span uint64) {
-	h := maphash.String(c.seed, key)
+	h := c.hash(key)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.store(t, h, key, value, began, span)
@@ -149,7 +152,7 @@ func (c *cache[V]) store(t ticket, h uint64, key string, value V, began int64, s
 // invalidate forgets a key, and what loads of it that have begun will return.
 // replacement, if any, gives what to keep instead.
 func (c *cache[V]) invalidate(key string, replacement func(V) (V, bool)) {
-	h := maphash.String(c.seed, key)
+	h := c.hash(key)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.epochs[h%epochStripes]++

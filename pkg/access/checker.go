@@ -3,6 +3,7 @@ package access
 import (
 	"context"
 	"fmt"
+	"hash/maphash"
 	"time"
 )
 
@@ -38,7 +39,7 @@ type Checker struct {
 	now       func() time.Time
 
 	users  *cache[*held]
-	places [KindPlatform]*cache[Resource] // by kind; places[0] stays empty
+	places [KindPlatform]*cache[place] // by kind; places[0] stays empty
 	count  counters
 }
 
@@ -68,13 +69,14 @@ func New(facts FactSource, resources ResourceSource, cfg Config) (*Checker, erro
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
+	seed := maphash.MakeSeed()
 	c := &Checker{
 		facts: facts, resources: resources,
 		ttl: max(cfg.TTL, 0), maxFacts: cfg.MaxFacts, now: cfg.Now,
-		users: newCache[*held](cfg.Users),
+		users: newCache[*held](seed, cfg.Users),
 	}
 	for k := KindOrganization; k <= KindDocument; k++ {
-		c.places[k] = newCache[Resource](cfg.Resources)
+		c.places[k] = newCache[place](seed, cfg.Resources)
 	}
 	return c, nil
 }
@@ -82,24 +84,33 @@ func New(facts FactSource, resources ResourceSource, cfg Config) (*Checker, erro
 // Check says whether a user may do something to an entity or a document. From
 // the cache it takes no lock and allocates nothing.
 func (c *Checker) Check(ctx context.Context, userID string, ref Ref, a Action, how Consistency) (Decision, error) {
-	s, _, err := c.Standing(ctx, userID, ref, how)
+	if how == Cached {
+		at := c.now().UnixNano()
+		if u := c.user(userID, at); u != nil {
+			if p := c.place(ref, at); p != nil {
+				c.count.hit(u.hash, 1)
+				return u.value.index.settle(p).decide(a), nil
+			}
+		}
+	}
+	v, err := c.look(ctx, userID, []Ref{ref}, how)
 	if err != nil {
 		return Decision{}, err
 	}
-	return s.Decide(a), nil
+	r := v.resource(ref)
+	return Decide(v.facts, &r, a, v.now), nil
 }
 
 // Standing gives what a user holds on an entity or a document, and where that
 // belongs; the resource is the zero value, and the standing nothing, when it
 // does not exist.
 func (c *Checker) Standing(ctx context.Context, userID string, ref Ref, how Consistency) (Standing, Resource, error) {
-	if how == Cached && (ref.Kind == KindEntity || ref.Kind == KindDocument) {
-		now := c.now()
-		at := now.UnixNano()
-		if u := c.users.get(userID); u != nil && u.fresh(at) && !u.value.many {
-			if r := c.places[ref.Kind].get(ref.ID); r != nil && r.fresh(at) {
-				c.count.hit(u.hash)
-				return Resolve(&u.value.facts, &r.value, now), r.value, nil
+	if how == Cached {
+		at := c.now().UnixNano()
+		if u := c.user(userID, at); u != nil {
+			if p := c.place(ref, at); p != nil {
+				c.count.hit(u.hash, 1)
+				return u.value.index.settle(p).standing(), p.Resource, nil
 			}
 		}
 	}
@@ -109,6 +120,25 @@ func (c *Checker) Standing(ctx context.Context, userID string, ref Ref, how Cons
 	}
 	r := v.resource(ref)
 	return Resolve(v.facts, &r, v.now), r, nil
+}
+
+// user gives the cached facts of a user, if they are whole and may be used.
+func (c *Checker) user(userID string, at int64) *entry[*held] {
+	if u := c.users.get(userID); u != nil && u.fresh(at) && !u.value.many {
+		return u
+	}
+	return nil
+}
+
+// place gives the cached place of an entity or a document, if it may be used.
+func (c *Checker) place(ref Ref, at int64) *place {
+	if ref.Kind != KindEntity && ref.Kind != KindDocument {
+		return nil
+	}
+	if e := c.places[ref.Kind].get(ref.ID); e != nil && e.fresh(at) {
+		return &e.value
+	}
+	return nil
 }
 
 // Role gives what a user is to an organization; nothing when it does not exist.
@@ -134,6 +164,11 @@ func (c *Checker) CheckMany(ctx context.Context, userID string, questions []Ques
 	if len(questions) > MaxBatch {
 		return nil, fmt.Errorf("access: %d questions at once; at most %d", len(questions), MaxBatch)
 	}
+	if how == Cached {
+		if out := c.checkCached(userID, questions); out != nil {
+			return out, nil
+		}
+	}
 	refs := make([]Ref, len(questions))
 	for i, q := range questions {
 		refs[i] = q.Ref
@@ -148,6 +183,25 @@ func (c *Checker) CheckMany(ctx context.Context, userID string, questions []Ques
 		out[i] = Decide(v.facts, &r, q.Action, v.now)
 	}
 	return out, nil
+}
+
+// checkCached answers a batch from the cache, if that holds all of it.
+func (c *Checker) checkCached(userID string, questions []Question) []Decision {
+	at := c.now().UnixNano()
+	u := c.user(userID, at)
+	if u == nil {
+		return nil
+	}
+	out := make([]Decision, len(questions))
+	for i, q := range questions {
+		p := c.place(q.Ref, at)
+		if p == nil {
+			return nil
+		}
+		out[i] = u.value.index.settle(p).decide(q.Action)
+	}
+	c.count.hit(u.hash, uint64(len(questions)))
+	return out
 }
 
 // StandingsOn gives what a user holds on each of up to MaxBatch resources that

@@ -3,7 +3,6 @@ package access
 import (
 	"context"
 	"errors"
-	"hash/maphash"
 )
 
 // errLoadPanicked is what those who waited for a load that panicked are told.
@@ -34,7 +33,7 @@ type loaded[V any] struct {
 // key, and a failed load leaves nothing behind. now is when the caller looked
 // and found nothing fresh: what was stored since then is taken without a read.
 func (c *cache[V]) load(ctx context.Context, key string, now int64, read func(context.Context) (loaded[V], error)) (V, error) {
-	h := maphash.String(c.seed, key)
+	h := c.hash(key)
 	for {
 		c.mu.Lock()
 		if _, e := c.find(h, key); e != nil && e.fresh(now) {

@@ -20,11 +20,11 @@ func (c *Checker) ForgetResources(refs ...Ref) {
 		switch ref.Kind {
 		case KindOrganization:
 			for k := KindOrganization; k <= KindDocument; k++ {
-				c.places[k].invalidateIf(func(r Resource) bool { return r.OrganizationID == ref.ID })
+				c.places[k].invalidateIf(func(p place) bool { return p.OrganizationID == ref.ID })
 			}
 		case KindEntity:
 			c.places[KindEntity].invalidate(ref.ID, nil)
-			c.places[KindDocument].invalidateIf(func(r Resource) bool { return r.EntityID == ref.ID })
+			c.places[KindDocument].invalidateIf(func(p place) bool { return p.EntityID == ref.ID })
 		case KindDocument:
 			c.places[KindDocument].invalidate(ref.ID, nil)
 		}
@@ -35,6 +35,6 @@ func (c *Checker) ForgetResources(refs ...Ref) {
 func (c *Checker) ForgetAll() {
 	c.users.invalidateIf(func(*held) bool { return true })
 	for k := KindOrganization; k <= KindDocument; k++ {
-		c.places[k].invalidateIf(func(Resource) bool { return true })
+		c.places[k].invalidateIf(func(place) bool { return true })
 	}
 }

@@ -15,6 +15,7 @@ const recheckAfter = 15 * time.Minute
 // holds very many, what was asked about so far.
 type held struct {
 	facts Facts
+	index *index // of the facts, as they stood when they were read
 
 	many  bool  // beyond the bound; facts is not used
 	since int64 // when that was found, Unix nanoseconds
@@ -76,7 +77,8 @@ func (c *Checker) readFacts(ctx context.Context, userID string, last *entry[*hel
 	if !f.Complete {
 		return loaded[*held]{&held{many: true, since: at}, at, uint64(c.ttl)}, nil
 	}
-	return loaded[*held]{&held{facts: f}, at, c.span(&f, began)}, nil
+	h := &held{facts: f, index: newIndex(&f, c.users.hash, began)}
+	return loaded[*held]{h, at, c.span(&f, began)}, nil
 }
 
 // span is for how long facts read at a moment may be used: the bound, or until

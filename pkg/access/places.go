@@ -27,7 +27,7 @@ func (c *Checker) known(refs []Ref, how Consistency, now int64) (map[Ref]Resourc
 		if how == Cached {
 			if e := c.places[ref.Kind].get(ref.ID); e != nil && e.fresh(now) {
 				c.count.placeHits.Add(1)
-				found[ref] = e.value
+				found[ref] = e.value.Resource
 				continue
 			}
 			c.count.placeMisses.Add(1)
@@ -41,17 +41,17 @@ func (c *Checker) known(refs []Ref, how Consistency, now int64) (map[Ref]Resourc
 func (c *Checker) readPlaces(ctx context.Context, refs []Ref, how Consistency, now int64, found map[Ref]Resource) error {
 	if len(refs) == 1 && how == Cached {
 		ref := refs[0]
-		r, err := c.places[ref.Kind].load(ctx, ref.ID, now, func(ctx context.Context) (loaded[Resource], error) {
+		p, err := c.places[ref.Kind].load(ctx, ref.ID, now, func(ctx context.Context) (loaded[place], error) {
 			began := c.now().UnixNano()
 			got, err := c.fetch(ctx, refs)
 			if err != nil {
-				return loaded[Resource]{}, err
+				return loaded[place]{}, err
 			}
 			r, ok := got[ref]
 			if !ok {
-				return loaded[Resource]{}, errAbsent
+				return loaded[place]{}, errAbsent
 			}
-			return loaded[Resource]{r, began, uint64(c.ttl)}, nil
+			return loaded[place]{c.placeOf(r), began, uint64(c.ttl)}, nil
 		})
 		if errors.Is(err, errAbsent) {
 			return nil
@@ -59,7 +59,7 @@ func (c *Checker) readPlaces(ctx context.Context, refs []Ref, how Consistency, n
 		if err != nil {
 			return err
 		}
-		found[ref] = r
+		found[ref] = p.Resource
 		return nil
 	}
 	began := c.now().UnixNano()
@@ -83,9 +83,13 @@ func (c *Checker) readPlaces(ctx context.Context, refs []Ref, how Consistency, n
 			continue
 		}
 		found[ref] = r
-		c.places[ref.Kind].put(tickets[i], ref.ID, r, began, uint64(c.ttl))
+		c.places[ref.Kind].put(tickets[i], ref.ID, c.placeOf(r), began, uint64(c.ttl))
 	}
 	return nil
+}
+
+func (c *Checker) placeOf(r Resource) place {
+	return place{c.users.hash(r.ID), c.users.hash(r.entity()), c.users.hash(r.OrganizationID), r}
 }
 
 // fetch reads resources, and takes from the answer only what was asked for and

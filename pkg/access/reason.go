@@ -8,13 +8,13 @@ const ReasonNone = "no role, grant or share gives access"
 func Denied() Decision { return Decision{Reason: ReasonNone} }
 
 // reason gives a constant sentence, so that no decision allocates.
-func (s Standing) reason(allowed bool) string {
+func reason(allowed bool, level Level, source Origin, because FactKind) string {
 	if !allowed {
-		return s.refusal()
+		return refusal(level, because)
 	}
-	switch s.Source {
+	switch source {
 	case FromOrgRole:
-		switch s.Level {
+		switch level {
 		case LevelAdmin:
 			return "organization admin"
 		case LevelManager:
@@ -23,7 +23,7 @@ func (s Standing) reason(allowed bool) string {
 			return "organization viewer"
 		}
 	case FromGrant:
-		switch s.Level {
+		switch level {
 		case LevelAdmin:
 			return "granted admin"
 		case LevelManager:
@@ -34,20 +34,20 @@ func (s Standing) reason(allowed bool) string {
 			return "granted viewer"
 		}
 	case FromShare:
-		if s.Level == LevelEditor {
+		if level == LevelEditor {
 			return "document shared as editor"
 		}
 		return "document shared as viewer"
 	default:
-		if s.Because.Kind == FactDelegation {
+		if because == FactDelegation {
 			return "delegated super-admin power"
 		}
 		return "super admin"
 	}
 }
 
-func (s Standing) refusal() string {
-	switch s.Level {
+func refusal(level Level, because FactKind) string {
+	switch level {
 	case LevelViewer:
 		return "viewer does not include this action"
 	case LevelEditor:
@@ -57,7 +57,7 @@ func (s Standing) refusal() string {
 	case LevelAdmin:
 		return "not a known action"
 	}
-	switch s.Because.Kind {
+	switch because {
 	case FactExpiredGrant:
 		return "the grant has expired"
 	case FactExpiredShare:

@@ -34,57 +34,144 @@ const (
 	FactDelegation
 )
 
-// Resolve gives a user's standing on an entity or a document. It needs no more
-// than the facts that bear on the resource. Nil facts, an unknown kind and a
-// resource without an organization give nothing.
-//
-// The order of the comparisons is the order of precedence between equals, see
-// the package comment.
-func Resolve(f *Facts, r *Resource, now time.Time) Standing {
-	var s Standing
-	entity := r.entity()
-	if f == nil || entity == "" || r.OrganizationID == "" {
-		return s
-	}
-	m, ok := f.Memberships[r.OrganizationID]
-	member := ok && m.Role.IsMember()
-	if member {
-		byRole := m.Role.Level()
-		if byRole >= LevelManager {
-			s = Standing{byRole, FromOrgRole, Fact{Kind: FactMembership, ID: r.OrganizationID}}
+// claim is one fact as it bears on one resource at one moment.
+type claim struct {
+	level Level
+	ended bool // its time is over; it only explains
+	fact  Fact
+}
+
+// bearing is everything a user holds that bears on one resource; nil: nothing
+// of that sort. A role that is not nil says that the user is a member.
+type bearing struct {
+	role, grant, share, power *claim
+}
+
+// verdict is a standing that has not been copied out yet.
+type verdict struct {
+	level   Level
+	source  Origin
+	because *Fact
+}
+
+// settle applies the rules; everything in this package that says what someone
+// may do comes from here. Each comparison is strict, so that their order is the
+// precedence between equals; see the package comment.
+func (b *bearing) settle() verdict {
+	var v verdict
+	if b.role != nil {
+		if b.role.level >= LevelManager {
+			v = verdict{b.role.level, FromOrgRole, &b.role.fact}
 		}
-		if g, ok := f.Grants[entity]; ok && g.Level > s.Level && g.Level <= LevelAdmin {
-			if live(g.ExpiresAt, now) {
-				s = Standing{g.Level, FromGrant, Fact{FactGrant, entity, g.GrantedBy, g.ExpiresAt}}
-			} else if s.Level == LevelNone {
-				s.Because = Fact{FactExpiredGrant, entity, g.GrantedBy, g.ExpiresAt}
+		if g := b.grant; g != nil && g.level > v.level {
+			if !g.ended {
+				v = verdict{g.level, FromGrant, &g.fact}
+			} else if v.level == LevelNone {
+				v.because = &g.fact
 			}
 		}
-		if byRole > s.Level {
-			s = Standing{byRole, FromOrgRole, Fact{Kind: FactMembership, ID: r.OrganizationID}}
+		if b.role.level > v.level {
+			v = verdict{b.role.level, FromOrgRole, &b.role.fact}
+		}
+	}
+	if s := b.share; s != nil && s.level > v.level {
+		if !s.ended {
+			v = verdict{s.level, FromShare, &s.fact}
+		} else if b.role != nil && v.level == LevelNone {
+			// Told to members only: to anyone else a document they may not
+			// see answers exactly as one that does not exist.
+			v.because = &s.fact
+		}
+	}
+	if b.power != nil && b.power.level > v.level {
+		v = verdict{b.power.level, FromSuperAdmin, &b.power.fact}
+	}
+	return v
+}
+
+// standing copies the verdict out.
+func (v verdict) standing() Standing {
+	s := Standing{Level: v.level, Source: v.source}
+	if v.because != nil {
+		s.Because = *v.because
+	}
+	return s
+}
+
+// decide copies the verdict out as the answer about an action.
+func (v verdict) decide(a Action) Decision {
+	d := Decision{Allowed: v.level.Allows(a), Level: v.level, Source: v.source}
+	var kind FactKind
+	if v.because != nil {
+		kind = v.because.Kind
+		d.Because = *v.because
+	}
+	d.Reason = reason(d.Allowed, v.level, v.source, kind)
+	return d
+}
+
+// The sorts of claim, each about the id its fact was found under. What is not a
+// level claims nothing.
+
+func (m Membership) claim(organizationID string) claim {
+	return claim{level: m.Role.Level(), fact: Fact{Kind: FactMembership, ID: organizationID}}
+}
+
+func (g Grant) claim(entityID string, now time.Time) claim {
+	c := claim{level: g.Level, fact: Fact{FactGrant, entityID, g.GrantedBy, g.ExpiresAt}}
+	if g.Level > LevelAdmin {
+		c.level = LevelNone
+	}
+	if !live(g.ExpiresAt, now) {
+		c.ended, c.fact.Kind = true, FactExpiredGrant
+	}
+	return c
+}
+
+func (s Share) claim(documentID string, now time.Time) claim {
+	c := claim{level: min(s.Level, LevelEditor), fact: Fact{FactShare, documentID, s.GrantedBy, s.ExpiresAt}}
+	if s.Level > LevelAdmin {
+		c.level = LevelNone
+	}
+	if !live(s.ExpiresAt, now) {
+		c.ended, c.fact.Kind = true, FactExpiredShare
+	}
+	return c
+}
+
+func powerClaim(f Fact) claim { return claim{level: LevelAdmin, fact: f} }
+
+// Resolve gives a user's standing on an entity or a document. It needs no more
+// than the facts that bear on the resource. Nil facts, an unknown kind and a
+// resource without an organization give nothing. It allocates nothing.
+func Resolve(f *Facts, r *Resource, now time.Time) Standing {
+	entity := r.entity()
+	if f == nil || entity == "" || r.OrganizationID == "" {
+		return Standing{}
+	}
+	var (
+		b                         bearing
+		role, grant, share, power claim
+	)
+	if m, ok := f.Memberships[r.OrganizationID]; ok && m.Role.IsMember() {
+		role = m.claim(r.OrganizationID)
+		b.role = &role
+		if g, ok := f.Grants[entity]; ok {
+			grant = g.claim(entity, now)
+			b.grant = &grant
 		}
 	}
 	if r.Kind == KindDocument {
-		if sh, ok := f.Shares[r.ID]; ok {
-			// A share never gives more than editing the document itself.
-			level := min(sh.Level, LevelEditor)
-			if live(sh.ExpiresAt, now) {
-				if level > s.Level {
-					s = Standing{level, FromShare, Fact{FactShare, r.ID, sh.GrantedBy, sh.ExpiresAt}}
-				}
-			} else if member && s.Level == LevelNone {
-				// Told to members only: to anyone else a document they may
-				// not see answers exactly as one that does not exist.
-				s.Because = Fact{FactExpiredShare, r.ID, sh.GrantedBy, sh.ExpiresAt}
-			}
+		if s, ok := f.Shares[r.ID]; ok {
+			share = s.claim(r.ID, now)
+			b.share = &share
 		}
 	}
-	if s.Level < LevelAdmin {
-		if power := f.power(r.OrganizationID, now); power.Kind != FactNone {
-			s = Standing{LevelAdmin, FromSuperAdmin, power}
-		}
+	if p := f.power(r.OrganizationID, now); p.Kind != FactNone {
+		power = powerClaim(p)
+		b.power = &power
 	}
-	return s
+	return b.settle().standing()
 }
 
 // power gives the fact by which the user acts with super-admin power over an
@@ -149,6 +236,5 @@ func Decide(f *Facts, r *Resource, a Action, now time.Time) Decision {
 
 // Decide says whether the standing permits the action.
 func (s Standing) Decide(a Action) Decision {
-	allowed := s.Level.Allows(a)
-	return Decision{allowed, s.Level, s.Source, s.reason(allowed), s.Because}
+	return verdict{s.Level, s.Source, &s.Because}.decide(a)
 }

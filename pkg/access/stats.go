@@ -27,8 +27,8 @@ type counters struct {
 	loadErrors                         atomic.Uint64
 }
 
-// hit counts a check answered from the cache alone: its facts and its place.
-func (c *counters) hit(hash uint64) { c.fast[(hash>>32)%64].n.Add(1) }
+// hit counts checks answered from the cache alone, facts and places.
+func (c *counters) hit(hash, n uint64) { c.fast[(hash>>32)%64].n.Add(n) }
 
 // Stats gives the counts so far.
 func (c *Checker) Stats() Stats {
