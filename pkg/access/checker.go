@@ -37,6 +37,7 @@ type Checker struct {
 	ttl       time.Duration
 	maxFacts  int
 	now       func() time.Time
+	nano      func() int64 // now for the fast path: Unix nanoseconds
 
 	users  *cache[*held]
 	places [KindPlatform]*cache[place] // by kind; places[0] stays empty
@@ -66,13 +67,17 @@ func New(facts FactSource, resources ResourceSource, cfg Config) (*Checker, erro
 	if cfg.Users < 0 || cfg.Resources < 0 || cfg.MaxFacts < 0 {
 		return nil, fmt.Errorf("access: a checker cannot keep less than nothing")
 	}
-	if cfg.Now == nil {
+	var nano func() int64
+	if now := cfg.Now; now != nil {
+		nano = func() int64 { return now().UnixNano() }
+	} else {
 		cfg.Now = time.Now
+		nano = newSteady().unixNano
 	}
 	seed := maphash.MakeSeed()
 	c := &Checker{
 		facts: facts, resources: resources,
-		ttl: max(cfg.TTL, 0), maxFacts: cfg.MaxFacts, now: cfg.Now,
+		ttl: max(cfg.TTL, 0), maxFacts: cfg.MaxFacts, now: cfg.Now, nano: nano,
 		users: newCache[*held](seed, cfg.Users),
 	}
 	for k := KindOrganization; k <= KindDocument; k++ {
@@ -85,7 +90,7 @@ func New(facts FactSource, resources ResourceSource, cfg Config) (*Checker, erro
 // the cache it takes no lock and allocates nothing.
 func (c *Checker) Check(ctx context.Context, userID string, ref Ref, a Action, how Consistency) (Decision, error) {
 	if how == Cached {
-		at := c.now().UnixNano()
+		at := c.nano()
 		if u := c.user(userID, at); u != nil {
 			if p := c.place(ref, at); p != nil {
 				c.count.hit(u.hash, 1)
@@ -106,7 +111,7 @@ func (c *Checker) Check(ctx context.Context, userID string, ref Ref, a Action, h
 // does not exist.
 func (c *Checker) Standing(ctx context.Context, userID string, ref Ref, how Consistency) (Standing, Resource, error) {
 	if how == Cached {
-		at := c.now().UnixNano()
+		at := c.nano()
 		if u := c.user(userID, at); u != nil {
 			if p := c.place(ref, at); p != nil {
 				c.count.hit(u.hash, 1)
@@ -187,7 +192,7 @@ func (c *Checker) CheckMany(ctx context.Context, userID string, questions []Ques
 
 // checkCached answers a batch from the cache, if that holds all of it.
 func (c *Checker) checkCached(userID string, questions []Question) []Decision {
-	at := c.now().UnixNano()
+	at := c.nano()
 	u := c.user(userID, at)
 	if u == nil {
 		return nil

@@ -14,11 +14,11 @@ const recheckAfter = 15 * time.Minute
 // held is what the cache keeps of one user: all their facts or, of a user who
 // holds very many, what was asked about so far.
 type held struct {
+	many  bool // beyond the bound; neither facts nor index is used
+	index      // of the facts, as they stood when they were read
 	facts Facts
-	index *index // of the facts, as they stood when they were read
 
-	many  bool  // beyond the bound; facts is not used
-	since int64 // when that was found, Unix nanoseconds
+	since int64 // when many was found, Unix nanoseconds
 
 	mu     sync.Mutex
 	points map[Ref]point

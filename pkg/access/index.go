@@ -1,45 +1,50 @@
 package access
 
-import "time"
+import (
+	"time"
+	"unique"
+)
+
+// name is an interned id: comparing two reads no memory but the names.
+type name = unique.Handle[string]
 
 // index is a user's facts as they stand at one moment, laid out for checks that
 // allocate nothing and read no more memory than they must. What has ended, and
 // what has not, is settled when it is made; so it may be used only until the
 // next of the facts ends, and a cache entry never lasts longer than that.
-//
-// Its keys are found by the hashes that the cache of resources has computed
-// already.
 type index struct {
 	platform *claim // super-admin power over everything
 	roles    claims // by organization
-	powers   claims // by organization: delegations
 	grants   claims // by entity
 	shares   claims // by document
+	powers   claims // by organization: delegations
 }
 
 // claims is a hash table of claims that does not change any more: open
 // addressing with linear probing, at most half full.
 type claims struct {
-	mask  uint64
-	slots []claimSlot // none where there are no claims
+	slots []claimSlot // a power of two, or none where there are no claims
 }
 
 type claimSlot struct {
-	hash  uint64
+	about name
 	claim *claim // nil: empty
 }
 
+// key is an id as a table of claims is asked for it.
+type key struct {
+	hash uint64
+	name name
+}
+
 // find gives the claim about an id, or nil.
-func (t *claims) find(hash uint64, id string) *claim {
+func (t *claims) find(k *key) *claim {
 	if len(t.slots) == 0 {
 		return nil
 	}
-	for i := hash & t.mask; ; i = (i + 1) & t.mask {
-		s := &t.slots[i]
-		if s.claim == nil {
-			return nil
-		}
-		if s.hash == hash && s.claim.fact.ID == id {
+	for i := k.hash; ; i++ {
+		s := &t.slots[i&uint64(len(t.slots)-1)]
+		if s.claim == nil || s.about == k.name {
 			return s.claim
 		}
 	}
@@ -54,7 +59,7 @@ func tabulate[F any](facts map[string]F, hash func(string) uint64, claimOf func(
 	for size < 2*len(facts) {
 		size *= 2
 	}
-	t := claims{mask: uint64(size - 1), slots: make([]claimSlot, size)}
+	t := claims{make([]claimSlot, size)}
 	list := make([]claim, 0, len(facts))
 	for id, f := range facts {
 		c, ok := claimOf(id, f)
@@ -62,18 +67,17 @@ func tabulate[F any](facts map[string]F, hash func(string) uint64, claimOf func(
 			continue
 		}
 		list = append(list, c)
-		h := hash(id)
-		i := h & t.mask
+		i := hash(id) & uint64(size-1)
 		for t.slots[i].claim != nil {
-			i = (i + 1) & t.mask
+			i = (i + 1) & uint64(size-1)
 		}
-		t.slots[i] = claimSlot{h, &list[len(list)-1]}
+		t.slots[i] = claimSlot{unique.Make(id), &list[len(list)-1]}
 	}
 	return t
 }
 
-func newIndex(f *Facts, hash func(string) uint64, now time.Time) *index {
-	x := &index{
+func newIndex(f *Facts, hash func(string) uint64, now time.Time) index {
+	x := index{
 		roles: tabulate(f.Memberships, hash, func(id string, m Membership) (claim, bool) {
 			return m.claim(id), m.Role.IsMember()
 		}),
@@ -91,23 +95,33 @@ func newIndex(f *Facts, hash func(string) uint64, now time.Time) *index {
 	return x
 }
 
-// place is a resource with the hashes by which facts about it are found.
+// place is a resource with the keys by which facts about it are found.
 type place struct {
-	hash, entityHash, organizationHash uint64
+	organization, entity key
+	self                 key // of a document
 	Resource
+}
+
+func newPlace(r Resource, hash func(string) uint64) place {
+	keyOf := func(id string) key { return key{hash(id), unique.Make(id)} }
+	p := place{organization: keyOf(r.OrganizationID), entity: keyOf(r.entity()), Resource: r}
+	if r.Kind == KindDocument {
+		p.self = keyOf(r.ID)
+	}
+	return p
 }
 
 // settle gives what the user holds on an entity or a document.
 func (x *index) settle(p *place) verdict {
 	var b bearing
-	if b.role = x.roles.find(p.organizationHash, p.OrganizationID); b.role != nil {
-		b.grant = x.grants.find(p.entityHash, p.entity())
+	if b.role = x.roles.find(&p.organization); b.role != nil {
+		b.grant = x.grants.find(&p.entity)
 	}
 	if p.Kind == KindDocument {
-		b.share = x.shares.find(p.hash, p.ID)
+		b.share = x.shares.find(&p.self)
 	}
 	if b.power = x.platform; b.power == nil {
-		b.power = x.powers.find(p.organizationHash, p.OrganizationID)
+		b.power = x.powers.find(&p.organization)
 	}
 	return b.settle()
 }

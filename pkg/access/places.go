@@ -88,9 +88,7 @@ func (c *Checker) readPlaces(ctx context.Context, refs []Ref, how Consistency, n
 	return nil
 }
 
-func (c *Checker) placeOf(r Resource) place {
-	return place{c.users.hash(r.ID), c.users.hash(r.entity()), c.users.hash(r.OrganizationID), r}
-}
+func (c *Checker) placeOf(r Resource) place { return newPlace(r, c.users.hash) }
 
 // fetch reads resources, and takes from the answer only what was asked for and
 // is whole: a place with a part missing would be a place nobody rules over.
