@@ -74,6 +74,7 @@ type walk struct {
 }
 
 func (w *walk) run() (err error) {
+	w.how = w.c.honest(w.how)
 	if w.held, err = w.c.factsOf(w.ctx, w.userID, w.how); err != nil {
 		return err
 	}
@@ -149,7 +150,7 @@ func (w *walk) pages(kind Kind, wanted func(*Facts, Resource) bool) error {
 		}
 		found, missing := w.c.known(refs, w.how, w.c.now().UnixNano())
 		if len(missing) > 0 {
-			if err := w.c.readPlaces(w.ctx, missing, w.how, w.c.now().UnixNano(), found); err != nil {
+			if err := w.c.readPlaces(w.ctx, missing, w.how, found); err != nil {
 				return err
 			}
 		}
@@ -159,12 +160,12 @@ func (w *walk) pages(kind Kind, wanted func(*Facts, Resource) bool) error {
 				batch = append(batch, r)
 			}
 		}
-		f, err := w.c.factsAbout(w.ctx, w.userID, w.held, batch, w.how)
+		known, err := w.c.factsAbout(w.ctx, w.userID, w.held, batch, w.how)
 		if err != nil {
 			return err
 		}
 		for _, r := range batch {
-			if wanted(f, r) && !w.give(Candidate{kind, r.ID, r.OrganizationID}) {
+			if wanted(known.about(r.Ref()), r) && !w.give(Candidate{kind, r.ID, r.OrganizationID}) {
 				return nil
 			}
 		}
@@ -189,9 +190,13 @@ func (w *walk) page(kind Kind, from string) (refs []Ref, next string, err error)
 	case kind == KindOrganization:
 		ids = slices.Collect(maps.Keys(w.held.facts.Memberships))
 	case kind == KindEntity:
-		ids = slices.Collect(maps.Keys(w.held.facts.Grants))
+		for id, g := range w.held.facts.Grants {
+			ids = w.add(ids, id, g.OrganizationID)
+		}
 	default:
-		ids = slices.Collect(maps.Keys(w.held.facts.Shares))
+		for id, s := range w.held.facts.Shares {
+			ids = w.add(ids, id, s.OrganizationID)
+		}
 	}
 	if kind == KindOrganization && w.sel.OrganizationID == "" {
 		for scope := range w.powers.Delegations {
@@ -217,18 +222,32 @@ func (w *walk) page(kind Kind, from string) (refs []Ref, next string, err error)
 
 // read gives ids from the source, and the first that it leaves for the next page.
 func (w *walk) read(kind Kind, from string) (ids []string, next string, err error) {
-	list, err := w.c.facts.Held(w.ctx, w.userID, kind, from, MaxBatch+1)
+	limit := MaxBatch
+	if w.sel.OrganizationID != "" {
+		limit = 10 * MaxBatch // most of which will be other organizations'
+	}
+	list, err := w.c.facts.Held(w.ctx, w.userID, kind, from, limit+1)
 	if err != nil {
 		w.c.count.loadErrors.Add(1)
 		return nil, "", fmt.Errorf("access: list what user %s holds: %w", w.userID, err)
 	}
-	for _, r := range list {
-		ids = append(ids, r.ID)
+	if len(list) > limit {
+		list, next = list[:limit], list[limit].ID
 	}
-	if len(ids) > MaxBatch {
-		ids, next = ids[:MaxBatch], ids[MaxBatch]
+	for _, r := range list {
+		ids = w.add(ids, r.ID, r.OrganizationID)
 	}
 	return ids, next, nil
+}
+
+// add takes an id into account unless the fact about it is recorded as another
+// organization's than the one selected. That only saves reading it: what is
+// given in the end goes by where the resource itself says it belongs.
+func (w *walk) add(ids []string, id, organizationID string) []string {
+	if w.sel.OrganizationID != "" && organizationID != "" && organizationID != w.sel.OrganizationID {
+		return ids
+	}
+	return append(ids, id)
 }
 
 // give hands one candidate to the caller, and reports whether more are wanted.

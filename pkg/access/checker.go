@@ -103,7 +103,7 @@ func (c *Checker) Check(ctx context.Context, userID string, ref Ref, a Action, h
 		return Decision{}, err
 	}
 	r := v.resource(ref)
-	return Decide(v.facts, &r, a, v.now), nil
+	return Decide(v.about(ref), &r, a, v.now), nil
 }
 
 // Standing gives what a user holds on an entity or a document, and where that
@@ -124,7 +124,7 @@ func (c *Checker) Standing(ctx context.Context, userID string, ref Ref, how Cons
 		return Standing{}, Resource{}, err
 	}
 	r := v.resource(ref)
-	return Resolve(v.facts, &r, v.now), r, nil
+	return Resolve(v.about(ref), &r, v.now), r, nil
 }
 
 // user gives the cached facts of a user, if they are whole and may be used.
@@ -153,7 +153,7 @@ func (c *Checker) Role(ctx context.Context, userID, organizationID string, how C
 	if err != nil {
 		return OrgStanding{}, err
 	}
-	return ResolveRole(v.facts, v.resource(ref).OrganizationID, v.now), nil
+	return ResolveRole(v.about(ref), v.resource(ref).OrganizationID, v.now), nil
 }
 
 // Question is one question of a batch.
@@ -185,7 +185,7 @@ func (c *Checker) CheckMany(ctx context.Context, userID string, questions []Ques
 	out := make([]Decision, len(questions))
 	for i, q := range questions {
 		r := v.resource(q.Ref)
-		out[i] = Decide(v.facts, &r, q.Action, v.now)
+		out[i] = Decide(v.about(q.Ref), &r, q.Action, v.now)
 	}
 	return out, nil
 }
@@ -216,25 +216,26 @@ func (c *Checker) StandingsOn(ctx context.Context, userID string, resources []Re
 	if len(resources) > MaxBatch {
 		return nil, fmt.Errorf("access: %d resources at once; at most %d", len(resources), MaxBatch)
 	}
-	facts, err := c.factsOf(ctx, userID, how)
+	how = c.honest(how)
+	u, err := c.factsOf(ctx, userID, how)
 	if err != nil {
 		return nil, err
 	}
-	f, err := c.factsAbout(ctx, userID, facts, resources, how)
+	known, err := c.factsAbout(ctx, userID, u, resources, how)
 	if err != nil {
 		return nil, err
 	}
 	now := c.now()
 	out := make([]Standing, len(resources))
 	for i := range resources {
-		out[i] = Resolve(f, &resources[i], now)
+		out[i] = Resolve(known.about(resources[i].Ref()), &resources[i], now)
 	}
 	return out, nil
 }
 
 // Explanation is a decision and the user's own facts that bear on it. A grant
-// or share that has expired is among them. It says nothing about a resource the user has nothing to do with:
-// neither whether it exists nor whose it is.
+// or share that has expired is among them. It says nothing about a resource the
+// user has nothing to do with: neither whether it exists nor whose it is.
 type Explanation struct {
 	Decision   Decision
 	Role       OrgRole     // in the organization; RoleNone: not a member
@@ -250,89 +251,26 @@ func (c *Checker) Explain(ctx context.Context, userID string, q Question, how Co
 	if err != nil {
 		return Explanation{}, err
 	}
-	r := v.resource(q.Ref)
-	e := Explanation{Decision: Decide(v.facts, &r, q.Action, v.now), SuperAdmin: v.facts.SuperAdmin}
-	m, member := v.facts.Memberships[r.OrganizationID]
+	r, ok := v.found[q.Ref]
+	if !ok {
+		return Explanation{Decision: Denied()}, nil
+	}
+	f := v.about(q.Ref)
+	e := Explanation{Decision: Decide(f, &r, q.Action, v.now), SuperAdmin: f.SuperAdmin}
+	role := f.Memberships[r.OrganizationID].Role
+	member := role.IsMember()
 	if member {
-		e.Role = m.Role
-		if g, ok := v.facts.Grants[r.entity()]; ok {
+		e.Role = role
+		if g, ok := f.Grants[r.entity()]; ok {
 			e.Grant = &g
 		}
 	}
-	if s, ok := v.facts.Shares[r.ID]; ok && (member || live(s.ExpiresAt, v.now)) {
+	if s, ok := f.Shares[r.ID]; ok && (member || live(s.ExpiresAt, v.now)) {
 		e.Share = &s
 	}
-	if power := v.facts.power(r.OrganizationID, v.now); power.Kind == FactDelegation {
-		d := v.facts.Delegations[power.ID]
+	if power := f.power(r.OrganizationID, v.now); power.Kind == FactDelegation {
+		d := f.Delegations[power.ID]
 		e.Delegation = &d
 	}
 	return e, nil
-}
-
-// view is what one question or batch is answered from.
-type view struct {
-	facts *Facts
-	found map[Ref]Resource
-	now   time.Time
-}
-
-// resource gives a resource that exists, or one that nobody holds anything on.
-func (v *view) resource(ref Ref) Resource { return v.found[ref] }
-
-// look brings together a user's facts and the places of resources. What has to
-// be read of the two is read at the same time.
-func (c *Checker) look(ctx context.Context, userID string, refs []Ref, how Consistency) (*view, error) {
-	var u *held
-	now := c.now()
-	found, missing := c.known(refs, how, now.UnixNano())
-	err := together(ctx,
-		func(ctx context.Context) (err error) { u, err = c.factsOf(ctx, userID, how); return err },
-		func(ctx context.Context) error { return c.readPlaces(ctx, missing, how, now.UnixNano(), found) },
-		len(missing) > 0,
-	)
-	if err != nil {
-		return nil, err
-	}
-	v := &view{found: found}
-	resources := make([]Resource, 0, len(found))
-	for _, r := range found {
-		resources = append(resources, r)
-	}
-	if v.facts, err = c.factsAbout(ctx, userID, u, resources, how); err != nil {
-		return nil, err
-	}
-	v.now = c.now() // after the reads: what ended meanwhile has ended
-	return v, nil
-}
-
-// together runs two reads at the same time, the second only if it is wanted,
-// and stops each when the other fails.
-func together(ctx context.Context, first, second func(context.Context) error, wanted bool) error {
-	if !wanted {
-		return first(ctx)
-	}
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	result := make(chan error, 1)
-	go func() {
-		err := errLoadPanicked
-		defer func() {
-			if r := recover(); r != nil {
-				err = fmt.Errorf("%w: %v", errLoadPanicked, r)
-			}
-			if err != nil {
-				cancel(err)
-			}
-			result <- err
-		}()
-		err = second(ctx)
-	}()
-	err := first(ctx)
-	if err != nil {
-		cancel(err)
-	}
-	if other := <-result; err == nil && other == nil {
-		return nil
-	}
-	return context.Cause(ctx) // whichever failed first; the other may be its echo
 }

@@ -32,7 +32,7 @@ func (s *steady) unixNano() int64 {
 	}
 	now := time.Now()
 	t = int64(now.Sub(s.start))
-	wall := now.Round(0).UnixNano()
+	wall := now.UnixNano()
 	s.offset.Store(wall - t)
 	s.read.Store(t)
 	return wall

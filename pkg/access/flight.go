@@ -30,13 +30,13 @@ type loaded[V any] struct {
 // it at once. The first runs it, in its own goroutine and context; those who
 // come while it runs wait for it. Who waits and sees the first go away tries
 // again itself. Nobody joins a load that began before an invalidation of the
-// key, and a failed load leaves nothing behind. now is when the caller looked
-// and found nothing fresh: what was stored since then is taken without a read.
-func (c *cache[V]) load(ctx context.Context, key string, now int64, read func(context.Context) (loaded[V], error)) (V, error) {
+// key, and a failed load leaves nothing behind. What was stored since the
+// caller looked and found nothing fresh is taken without a read.
+func (c *cache[V]) load(ctx context.Context, key string, now func() int64, read func(context.Context) (loaded[V], error)) (V, error) {
 	h := c.hash(key)
 	for {
 		c.mu.Lock()
-		if _, e := c.find(h, key); e != nil && e.fresh(now) {
+		if _, e := c.find(h, key); e != nil && e.fresh(now()) {
 			c.mu.Unlock()
 			return e.value, nil
 		}

@@ -34,24 +34,28 @@ type point struct {
 func (p point) fresh(now int64) bool { return uint64(now-p.began) < p.span }
 
 // factsOf gives what is known of a user: from the cache if that will do,
-// otherwise from one read.
+// otherwise from one read. Of a user with very many facts there is nothing to
+// read here; factsAbout reads resource by resource.
 func (c *Checker) factsOf(ctx context.Context, userID string, how Consistency) (*held, error) {
 	now := c.now().UnixNano()
-	e := c.users.get(userID)
-	if how == Cached {
-		if e != nil && e.fresh(now) {
+	if e := c.users.get(userID); e != nil {
+		if e.value.many && uint64(now-e.value.since) < uint64(recheckAfter) {
+			return e.value, nil
+		}
+		if how == Cached && e.fresh(now) {
 			c.count.factHits.Add(1)
 			return e.value, nil
 		}
-		c.count.factMisses.Add(1)
-		return c.users.load(ctx, userID, now, func(ctx context.Context) (loaded[*held], error) {
-			return c.readFacts(ctx, userID, e)
-		})
+	}
+	c.count.factMisses.Add(1)
+	read := func(ctx context.Context) (loaded[*held], error) { return c.readFacts(ctx, userID) }
+	if how == Cached {
+		return c.users.load(ctx, userID, c.nano, read)
 	}
 	// Never shared: a read that has begun may not see what was written before
 	// this question was asked.
 	t := c.users.begin(userID)
-	l, err := c.readFacts(ctx, userID, e)
+	l, err := read(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -59,15 +63,10 @@ func (c *Checker) factsOf(ctx context.Context, userID string, how Consistency) (
 	return l.value, nil
 }
 
-// readFacts reads a user's facts. Where the last entry says that there are very
-// many, nothing is read here but resource by resource, in factsAbout.
-func (c *Checker) readFacts(ctx context.Context, userID string, last *entry[*held]) (loaded[*held], error) {
+// readFacts reads a user's facts.
+func (c *Checker) readFacts(ctx context.Context, userID string) (loaded[*held], error) {
 	began := c.now()
 	at := began.UnixNano()
-	if last != nil && last.value.many && uint64(at-last.value.since) < uint64(recheckAfter) {
-		h := &held{many: true, since: last.value.since}
-		return loaded[*held]{h, at, uint64(c.ttl)}, nil
-	}
 	c.count.factLoads.Add(1)
 	f, err := c.facts.Facts(ctx, userID, c.maxFacts)
 	if err != nil {
@@ -91,46 +90,59 @@ func (c *Checker) span(f *Facts, began time.Time) uint64 {
 	return uint64(ttl)
 }
 
-// factsAbout gives the facts that bear on some resources. It reads only for a
-// user with very many.
-func (c *Checker) factsAbout(ctx context.Context, userID string, h *held, resources []Resource, how Consistency) (*Facts, error) {
+// knowledge is what is known of a user that bears on some resources.
+type knowledge struct {
+	whole  *Facts         // everything, or nil where it is known by resource:
+	points map[Ref]*Facts // each from one read of its own time, never mixed
+}
+
+// about gives the facts that bear on a resource; nil where none can.
+func (k knowledge) about(ref Ref) *Facts {
+	if k.whole != nil {
+		return k.whole
+	}
+	return k.points[ref]
+}
+
+// factsAbout gives what bears on some resources. It reads only for a user with
+// very many facts.
+func (c *Checker) factsAbout(ctx context.Context, userID string, h *held, resources []Resource, how Consistency) (knowledge, error) {
 	if !h.many {
-		return &h.facts, nil
+		return knowledge{whole: &h.facts}, nil
 	}
-	if len(resources) == 0 {
-		return &Facts{}, nil // whatever does not exist, nobody holds anything on
-	}
+	k := knowledge{points: make(map[Ref]*Facts, len(resources))}
 	now := c.now()
 	at := now.UnixNano()
-	var merged Facts
 	wanted := resources
 	if how == Cached {
-		wanted = h.known(resources, at, &merged)
+		wanted = h.known(resources, at, k.points)
 		c.count.pointHits.Add(uint64(len(resources) - len(wanted)))
-		if len(wanted) == 0 {
-			return &merged, nil
-		}
+	}
+	if len(wanted) == 0 {
+		return k, nil
 	}
 	c.count.pointReads.Add(1)
 	f, err := c.facts.FactsAbout(ctx, userID, wanted)
 	if err != nil {
 		c.count.loadErrors.Add(1)
-		return nil, fmt.Errorf("access: read facts of user %s: %w", userID, err)
+		return knowledge{}, fmt.Errorf("access: read facts of user %s: %w", userID, err)
+	}
+	for _, r := range wanted {
+		k.points[r.Ref()] = &f
 	}
 	h.keep(wanted, point{&f, at, c.span(&f, now)}, c.maxFacts)
-	merged.add(&f)
-	return &merged, nil
+	return k, nil
 }
 
-// known adds to the facts what is still fresh about the resources, and gives
-// those about which something must be read.
-func (h *held) known(resources []Resource, now int64, into *Facts) []Resource {
+// known adds what is still fresh about the resources, and gives those about
+// which something must be read.
+func (h *held) known(resources []Resource, now int64, into map[Ref]*Facts) []Resource {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	var wanted []Resource
 	for _, r := range resources {
 		if p, ok := h.points[r.Ref()]; ok && p.fresh(now) {
-			into.add(p.facts)
+			into[r.Ref()] = p.facts
 		} else {
 			wanted = append(wanted, r)
 		}
@@ -144,7 +156,7 @@ func (h *held) known(resources []Resource, now int64, into *Facts) []Resource {
 func (h *held) keep(resources []Resource, p point, limit int) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.points == nil || len(h.points)+len(resources) > limit {
+	if h.points == nil || len(h.points)+len(resources) > max(limit, MaxBatch) {
 		h.points = make(map[Ref]point, len(resources))
 	}
 	for _, r := range resources {
@@ -152,28 +164,4 @@ func (h *held) keep(resources []Resource, p point, limit int) {
 			h.points[r.Ref()] = p
 		}
 	}
-}
-
-// add takes in facts read about other resources of the same user.
-func (f *Facts) add(other *Facts) {
-	f.SuperAdmin = f.SuperAdmin || other.SuperAdmin
-	f.Memberships = union(f.Memberships, other.Memberships)
-	f.Grants = union(f.Grants, other.Grants)
-	f.Shares = union(f.Shares, other.Shares)
-	f.Delegations = union(f.Delegations, other.Delegations)
-}
-
-// union gives the entries of both maps and changes neither.
-func union[V any](a, b map[string]V) map[string]V {
-	if len(a) == 0 {
-		return b
-	}
-	out := make(map[string]V, len(a)+len(b))
-	for k, v := range a {
-		out[k] = v
-	}
-	for k, v := range b {
-		out[k] = v
-	}
-	return out
 }

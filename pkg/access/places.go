@@ -38,10 +38,10 @@ func (c *Checker) known(refs []Ref, how Consistency, now int64) (map[Ref]Resourc
 }
 
 // readPlaces reads where resources belong and adds those that exist to found.
-func (c *Checker) readPlaces(ctx context.Context, refs []Ref, how Consistency, now int64, found map[Ref]Resource) error {
+func (c *Checker) readPlaces(ctx context.Context, refs []Ref, how Consistency, found map[Ref]Resource) error {
 	if len(refs) == 1 && how == Cached {
 		ref := refs[0]
-		p, err := c.places[ref.Kind].load(ctx, ref.ID, now, func(ctx context.Context) (loaded[place], error) {
+		p, err := c.places[ref.Kind].load(ctx, ref.ID, c.nano, func(ctx context.Context) (loaded[place], error) {
 			began := c.now().UnixNano()
 			got, err := c.fetch(ctx, refs)
 			if err != nil {

@@ -10,12 +10,11 @@ type Standing struct {
 	Because Fact
 }
 
-// Fact is the one fact a standing rests on. The zero value is no fact.
+// Fact names the one fact a standing rests on; Explain shows it in full. The
+// zero value is no fact.
 type Fact struct {
-	Kind      FactKind
-	ID        string    // the organization, entity or document it is about, or a delegation's scope
-	GrantedBy string    // who gave it, where that is recorded
-	ExpiresAt time.Time // zero: never
+	Kind FactKind
+	ID   string // the organization, entity or document it is about, or a delegation's scope
 }
 
 // FactKind is what kind of fact one is.
@@ -100,14 +99,12 @@ func (v verdict) standing() Standing {
 
 // decide copies the verdict out as the answer about an action.
 func (v verdict) decide(a Action) Decision {
-	d := Decision{Allowed: v.level.Allows(a), Level: v.level, Source: v.source}
-	var kind FactKind
+	var because Fact
 	if v.because != nil {
-		kind = v.because.Kind
-		d.Because = *v.because
+		because = *v.because
 	}
-	d.Reason = reason(d.Allowed, v.level, v.source, kind)
-	return d
+	allowed := v.level.Allows(a)
+	return Decision{allowed, v.level, v.source, reason(allowed, v.level, v.source, because.Kind), because}
 }
 
 // The sorts of claim, each about the id its fact was found under. What is not a
@@ -118,7 +115,7 @@ func (m Membership) claim(organizationID string) claim {
 }
 
 func (g Grant) claim(entityID string, now time.Time) claim {
-	c := claim{level: g.Level, fact: Fact{FactGrant, entityID, g.GrantedBy, g.ExpiresAt}}
+	c := claim{level: g.Level, fact: Fact{FactGrant, entityID}}
 	if g.Level > LevelAdmin {
 		c.level = LevelNone
 	}
@@ -129,7 +126,7 @@ func (g Grant) claim(entityID string, now time.Time) claim {
 }
 
 func (s Share) claim(documentID string, now time.Time) claim {
-	c := claim{level: min(s.Level, LevelEditor), fact: Fact{FactShare, documentID, s.GrantedBy, s.ExpiresAt}}
+	c := claim{level: min(s.Level, LevelEditor), fact: Fact{FactShare, documentID}}
 	if s.Level > LevelAdmin {
 		c.level = LevelNone
 	}
@@ -185,10 +182,10 @@ func (f *Facts) power(organizationID string, now time.Time) Fact {
 		return Fact{}
 	}
 	if d, ok := f.Delegations[ScopePlatform]; ok && d.live(now) {
-		return Fact{FactDelegation, ScopePlatform, d.GrantedBy, d.ExpiresAt}
+		return Fact{FactDelegation, ScopePlatform}
 	}
 	if d, ok := f.Delegations[organizationID]; ok && d.live(now) {
-		return Fact{FactDelegation, organizationID, d.GrantedBy, d.ExpiresAt}
+		return Fact{FactDelegation, organizationID}
 	}
 	return Fact{}
 }

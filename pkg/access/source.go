@@ -26,8 +26,8 @@ type FactSource interface {
 	// Held lists what the user holds facts of one kind about, in the order of
 	// ids, beginning with from itself where that is among them, at most limit:
 	// for KindOrganization memberships, for KindEntity grants, for KindDocument
-	// shares. OrganizationID is as the fact records it. Fewer than limit means
-	// that there are no more.
+	// shares. ID and, where the fact records it, OrganizationID are filled.
+	// Fewer than limit means that there are no more.
 	Held(ctx context.Context, userID string, kind Kind, from string, limit int) ([]Resource, error)
 }
 
