@@ -74,6 +74,7 @@ const (
 	Imported            Type = "import.applied"
 	ImportRolledBack    Type = "import.rolled_back"
 	AuditRead           Type = "audit.read"
+	PowerUsed           Type = "access.power_used" // super-admin power, own or lent, to read
 )
 
 // Outcome says whether the thing was done or refused.

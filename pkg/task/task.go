@@ -43,13 +43,18 @@ const lease = 2 * time.Minute
 
 // New gives the write that queues a task, for the transaction of its cause.
 func New(now time.Time, kind Kind, p Payload) (*table.Write, error) {
+	return Later(now, now, kind, p)
+}
+
+// Later is New for a task that is not due before a moment.
+func Later(now, notBefore time.Time, kind Kind, p Payload) (*table.Write, error) {
 	taskID, err := id.New()
 	if err != nil {
 		return nil, fmt.Errorf("queue %s: %w", kind, err)
 	}
 	return table.Create(Item{
 		Key: table.Task(taskID), ID: taskID, Kind: kind, Payload: p,
-		CreatedAt: table.At(now), NotBefore: table.At(now),
+		CreatedAt: table.At(now), NotBefore: table.At(notBefore),
 	}), nil
 }
 
