@@ -12,7 +12,7 @@ type KeyCondition struct{ terms []term }
 
 // term is a condition on one key attribute.
 type term struct {
-	path Path
+	name string
 	op   string
 	args []attr.Value
 }
@@ -65,8 +65,10 @@ func (k *KeyCondition) collect(n *node) error {
 			t.args = append(t.args, a.value)
 		case at >= 0:
 			return invalid("Invalid condition in KeyConditionExpression: Multiple attribute names used in one condition")
+		case len(a.path) > 1:
+			return invalid("KeyConditionExpressions cannot have conditions on nested attributes")
 		default:
-			at, t.path = i, a.path
+			at, t.name = i, a.path[0].Name
 		}
 	}
 	switch {
@@ -78,7 +80,7 @@ func (k *KeyCondition) collect(n *node) error {
 		t.op = strings.NewReplacer("<", ">", ">", "<").Replace(n.op)
 	}
 	for _, other := range k.terms {
-		if other.path[0] == t.path[0] {
+		if other.name == t.name {
 			return invalid("KeyConditionExpressions must only contain one condition per key")
 		}
 	}
@@ -95,17 +97,10 @@ func (k *KeyCondition) Bind(hash, rng Key) (KeyQuery, error) {
 	}
 	var hashTerm, rangeTerm *term
 	for i := range k.terms {
-		t := &k.terms[i]
-		name := t.path[0].Name
-		isKey := name == hash.Name || name == rng.Name
-		switch {
-		case len(t.path) > 1 && isKey:
-			return q, invalid("Key attributes must be scalars; list random access '[]' and map lookup '.' are not allowed: Key: %s", name)
-		case len(t.path) > 1:
-			return q, invalid("KeyConditionExpressions cannot have conditions on nested attributes")
-		case name == hash.Name:
+		switch t := &k.terms[i]; t.name {
+		case hash.Name:
 			hashTerm = t
-		case name == rng.Name:
+		case rng.Name:
 			rangeTerm = t
 		}
 	}
