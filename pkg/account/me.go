@@ -184,21 +184,30 @@ func (s *Service) DeleteMe(ctx context.Context, password string) error {
 // on them by a task. From the transaction on, no session of theirs is live.
 func (s *Service) delete(ctx context.Context, l *Loaded, event audit.Event) error {
 	st := l.State
-	if s.Departures != nil {
-		if err := s.Departures.MayLeave(ctx, st.ID); err != nil {
-			return err
-		}
-	}
 	writes, err := s.Audit.Record(ctx, event)
 	if err != nil {
 		return err
+	}
+	for _, d := range s.Departures {
+		leaving, err := d.Leave(ctx, st)
+		if err != nil {
+			return err
+		}
+		writes = append(writes, leaving...)
 	}
 	purge, err := task.New(s.Now(), TaskPurge, task.Payload{"userId": st.ID})
 	if err != nil {
 		return err
 	}
-	writes = append(writes, purge,
-		table.Delete(st.Key).If("attribute_exists(PK) AND epoch = ?", st.Epoch),
+	// What they leave was looked up after st was read; an appointment since then
+	// may be missing from it.
+	gone := table.Delete(st.Key).If("attribute_exists(PK) AND epoch = ?", st.Epoch)
+	if st.Appointments == 0 {
+		gone.If("attribute_not_exists(appointments)")
+	} else {
+		gone.If("appointments = ?", st.Appointments)
+	}
+	writes = append(writes, purge, gone,
 		table.Delete(table.UserProfile(st.ID)), table.Delete(table.Password(st.ID)), table.Delete(table.TOTP(st.ID)))
 	if st.Email != "" {
 		writes = append(writes, table.Delete(table.EmailClaim(st.Email)).If("userId = ?", st.ID))

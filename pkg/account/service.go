@@ -48,14 +48,15 @@ type MailBudget interface {
 	MayMail(ctx context.Context, purpose, address string) (bool, error)
 }
 
-// Departures is asked before a user is deleted: it fails when something would
-// be left without anybody, such as an organization without an admin.
-type Departures interface {
-	MayLeave(ctx context.Context, userID string) error
+// Departure is asked when a user is being deleted: it gives the writes by which
+// the user leaves what it keeps, for the transaction of the deletion, and fails
+// when something would be left without anybody, such as an organization without
+// an admin. All of them together give at most 85 writes.
+type Departure interface {
+	Leave(ctx context.Context, st *State) ([]*table.Write, error)
 }
 
 // Parts are what a Service is made from beside the common dependencies.
-// Departures may be nil.
 type Parts struct {
 	Audit      *audit.Log
 	Hasher     Hasher
@@ -63,7 +64,7 @@ type Parts struct {
 	Guard      Guard
 	Mail       Mail
 	Budget     MailBudget
-	Departures Departures
+	Departures []Departure
 }
 
 // Service is the account service.

@@ -31,6 +31,7 @@ type State struct {
 	LastLoginAt   table.Time  `dynamo:"lastLoginAt,omitempty"`
 	CreatedAt     table.Time  `dynamo:"createdAt"`
 	Epoch         int64       `dynamo:"epoch"`
+	Appointments  int64       `dynamo:"appointments,omitempty"`  // how often they became admin of something
 	NeedsPassword bool        `dynamo:"needsPassword,omitempty"` // imported without one
 	SourceID      string      `dynamo:"sourceId,omitempty"`      // the id in the system it was imported from
 	Batch         string      `dynamo:"batch,omitempty"`         // the import that made it
@@ -104,4 +105,16 @@ func (s *State) user(p Profile, status ProfileStatus) User {
 		u.LastLoginAt = &t
 	}
 	return u
+}
+
+// Appoint gives the write that must be in the transaction that makes a user
+// admin of something: it requires an active account, and counts, so that a
+// deletion that did not see the appointment does not happen.
+func Appoint(userID string) *table.Write {
+	return table.Update(table.UserState(userID)).Add("appointments", 1).If("'status' = ?", Active)
+}
+
+// RequireActive gives the condition that a user is there and active.
+func RequireActive(userID string) *table.Write {
+	return table.Check(table.UserState(userID)).If("'status' = ?", Active)
 }
