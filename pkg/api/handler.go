@@ -175,6 +175,9 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, spec *Spec, run 
 	if c.RequestID != "" {
 		w.Header().Set("X-Request-Id", c.RequestID)
 	}
+	if theirs := r.Header.Get("X-Request-Id"); spec.Interop && theirs != "" && printable(theirs, 128) == theirs {
+		w.Header().Set("X-Request-Id", theirs)
+	}
 	rec := &recorder{ResponseWriter: w}
 	o := Observation{Operation: spec.ID, RouteKey: spec.RouteKey(), RequestID: c.RequestID}
 	defer func() {
@@ -244,7 +247,11 @@ func (h *Handler) admit(ctx context.Context, r *http.Request, spec *Spec, c *cal
 			return err
 		}
 	}
-	return readBody(r, spec.MaxBody)
+	err = readBody(r, spec.MaxBody)
+	if spec.Interop && fault.HasCode(err, fault.CodeUnsupportedMedia) {
+		return fault.New(fault.CodeInvalidRequest, fault.CodeUnsupportedMedia.Meaning())
+	}
+	return err
 }
 
 // RequirePrincipal gives the fault that a caller without a principal meets.

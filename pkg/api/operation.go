@@ -62,6 +62,7 @@ type Spec struct {
 	Cookies     bool     // sets or clears the session cookies
 	Secrets     bool     // needs the key ring's private part
 	Local       bool     // exists on the single machine only
+	Interop     bool     // an outside standard fixes its form: a body that breaks it is 400, the client's X-Request-ID comes back
 	Event       Event    // the sample for events/ and for tests
 }
 
@@ -71,6 +72,9 @@ type Event struct {
 	Query  string            // raw query string
 	Body   any               // JSON body; nil for none
 }
+
+// interopKey marks an Interop operation for huma's error hook.
+const interopKey = "interop"
 
 // RouteKey is the route as API Gateway names it: "POST /api/auth/login".
 func (s *Spec) RouteKey() string { return s.Method + " " + s.Path }
@@ -103,6 +107,7 @@ func New[In, Out any](spec Spec, handler func(context.Context, *In) (*Out, error
 			RejectUnknownQueryParameters: true,
 			Errors:                       spec.errorStatuses(),
 			Security:                     spec.security(),
+			Metadata:                     map[string]any{interopKey: spec.Interop},
 		}, func(ctx context.Context, in *In) (*Out, error) {
 			out, err := handler(ctx, in)
 			if err != nil {

@@ -148,6 +148,12 @@ var setHuma = sync.OnceFunc(func() {
 		return fromHuma(context.Background(), status, msg, errs)
 	}
 	huma.NewErrorWithContext = func(ctx huma.Context, status int, msg string, errs ...error) huma.StatusError {
+		if interop, _ := ctx.Operation().Metadata[interopKey].(bool); interop && status == http.StatusUnprocessableEntity {
+			p := fromHuma(ctx.Context(), http.StatusBadRequest, msg, errs)
+			p.Code, p.Detail = string(fault.CodeInvalidRequest), "The request breaks its schema; see errors."
+			p.Type = "urn:lanyard:problem:" + p.Code
+			return p
+		}
 		return fromHuma(ctx.Context(), status, msg, errs)
 	}
 })

@@ -2,6 +2,7 @@ package table
 
 import (
 	"fmt"
+	"net/url"
 	"strings"
 	"time"
 )
@@ -164,6 +165,34 @@ func OrgMembers(orgID string) string { return "ORG#" + orgID + "#MEMBERS" }
 
 // OrgEntities is the index partition of an organization's entities.
 func OrgEntities(orgID string) string { return "ORG#" + orgID + "#ENTITIES" }
+
+// InOrgEntities puts an entity into its organization's list, in the order of
+// types and then of age, so that one type is one run of it.
+func InOrgEntities(orgID, entityType, entityID string) IndexKey {
+	return IndexKey{OrgEntities(orgID), OrgEntitiesOfType(entityType) + entityID}
+}
+
+// OrgEntitiesOfType is the prefix of the sort keys of one type's entities.
+func OrgEntitiesOfType(entityType string) string { return url.QueryEscape(entityType) + "#" }
+
+// OrgShards is how many index partitions the list of all organizations is spread over.
+const OrgShards = 8
+
+// OrgListPartitions are the shards of the list of all organizations.
+func OrgListPartitions() []string {
+	out := make([]string, OrgShards)
+	for i := range out {
+		out[i] = orgListPartition(i)
+	}
+	return out
+}
+
+func orgListPartition(shard int) string { return fmt.Sprintf("ORGS#%02d", shard) }
+
+// InOrgList puts an organization into the list of all organizations, oldest first.
+func InOrgList(orgID string) IndexKey {
+	return IndexKey{orgListPartition(shardOf(orgID, OrgShards)), orgID}
+}
 
 // OrgGrants is the index partition of all grants and shares below an organization.
 func OrgGrants(orgID string) string { return "ORG#" + orgID + "#GRANTS" }
