@@ -9,6 +9,7 @@ import (
 
 	"github.com/lanyard-auth/lanyard/pkg/audit"
 	"github.com/lanyard-auth/lanyard/pkg/caller"
+	"github.com/lanyard-auth/lanyard/pkg/fault"
 	"github.com/lanyard-auth/lanyard/pkg/id"
 	"github.com/lanyard-auth/lanyard/pkg/table"
 )
@@ -21,18 +22,21 @@ var errGone = errors.New("session has ended")
 // is out.
 func (s *Service) SignOut(ctx context.Context, refresh string) error {
 	var userID, sessionID string
-	if f, err := s.Tokens.ParseRefresh(ctx, refresh); err == nil {
+	f, err := s.Tokens.ParseRefresh(ctx, refresh)
+	if err != nil && !errors.Is(err, ErrNotOurs) {
+		return fault.Wrap(fault.CodeUnavailable, err)
+	}
+	if err == nil {
 		userID, sessionID = f.UserID, f.SessionID
 	} else if p := caller.Of(ctx).Principal; p != nil {
 		userID, sessionID = p.UserID, p.SessionID
 	} else {
 		return nil
 	}
-	err := s.end(ctx, userID, sessionID, audit.SignedOut)
-	if errors.Is(err, errGone) {
-		return nil
+	if err := s.end(ctx, userID, sessionID, audit.SignedOut); !errors.Is(err, errGone) {
+		return err
 	}
-	return err
+	return nil
 }
 
 // end revokes one session; errGone when it was not live.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/lanyard-auth/lanyard/pkg/account"
 	"github.com/lanyard-auth/lanyard/pkg/caller"
+	"github.com/lanyard-auth/lanyard/pkg/standing"
 	"github.com/lanyard-auth/lanyard/pkg/table"
 )
 
@@ -31,14 +32,15 @@ type Item struct {
 }
 
 // live reports whether the session itself has not ended.
-func (it *Item) live(now time.Time) bool {
-	return it.RevokedAt == 0 && now.Before(it.ExpiresAt.Time()) && now.Before(it.EndsAt.Time())
+func (it *Item) live(now time.Time) bool { return it.deciding().Live(now) }
+
+func (it *Item) deciding() standing.Session {
+	return standing.Session{Epoch: it.Epoch, ExpiresAt: it.ExpiresAt, EndsAt: it.EndsAt, RevokedAt: it.RevokedAt}
 }
 
-// Standing reports whether a session lets its user in: it has not ended, it is
-// of the user's present epoch, and the user is active.
+// Standing reports whether a session lets its user in; see package standing.
 func Standing(it *Item, st *account.State, now time.Time) bool {
-	return it != nil && st != nil && it.live(now) && it.Epoch == st.Epoch && st.Status == account.Active
+	return it != nil && st != nil && standing.Good(standing.User{Status: string(st.Status), Epoch: st.Epoch}, it.deciding(), now)
 }
 
 // fingerprint tells clients apart for the grace window: address and user agent.

@@ -11,6 +11,7 @@ import (
 	"github.com/lanyard-auth/lanyard/pkg/account"
 	"github.com/lanyard-auth/lanyard/pkg/audit"
 	"github.com/lanyard-auth/lanyard/pkg/caller"
+	"github.com/lanyard-auth/lanyard/pkg/fault"
 	"github.com/lanyard-auth/lanyard/pkg/table"
 )
 
@@ -26,9 +27,12 @@ var errNotCurrent = errors.New("refresh token is not the current one")
 // token of ours is refused before any read.
 func (s *Service) Refresh(ctx context.Context, raw string) (Granted, error) {
 	f, err := s.Tokens.ParseRefresh(ctx, raw)
-	if err != nil {
+	if errors.Is(err, ErrNotOurs) {
 		s.Log.InfoContext(ctx, "refresh token refused", "requestId", caller.Of(ctx).RequestID, "reason", "not ours")
 		return Granted{}, errInvalidRefresh
+	}
+	if err != nil {
+		return Granted{}, fault.Wrap(fault.CodeUnavailable, err)
 	}
 	now := s.Now().UTC()
 	var was Item

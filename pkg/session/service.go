@@ -2,6 +2,7 @@ package session
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/lanyard-auth/lanyard/pkg/account"
@@ -33,8 +34,8 @@ type Family struct {
 //
 // AccessToken signs claims and gives the token and its end. RefreshToken
 // encodes a family's generation; equal input gives an equal token while the
-// keys stand. ParseRefresh authenticates a token without any read; its error
-// means that the token is not one of ours.
+// keys stand. ParseRefresh authenticates a token without any read: ErrNotOurs
+// means that it is none of ours, any other error that nothing was decided.
 type Tokens interface {
 	AccessToken(ctx context.Context, c Claims) (string, time.Time, error)
 	RefreshToken(ctx context.Context, f Family) (string, error)
@@ -45,6 +46,9 @@ type Tokens interface {
 type Reservation struct {
 	Forget []*table.Write // for the transaction of a success
 }
+
+// ErrNotOurs says that a refresh token was not made here.
+var ErrNotOurs = errors.New("not a refresh token of ours")
 
 // Guard counts sign-in attempts. Reserve fails with too_many_requests when the
 // attempt may not be evaluated. NewDevice gives the token by which this client
