@@ -1,6 +1,10 @@
 package account
 
-import "github.com/lanyard-auth/lanyard/pkg/table"
+import (
+	"context"
+
+	"github.com/lanyard-auth/lanyard/pkg/table"
+)
 
 // Recipient is whom a mail is for.
 type Recipient struct {
@@ -12,12 +16,13 @@ type Recipient struct {
 // Mail queues the mails of accounts. Each gives the write for the transaction
 // that causes the mail; tokens are sealed in it.
 type Mail interface {
-	VerifyEmail(to Recipient, token string) (*table.Write, error)
-	AlreadyRegistered(to Recipient) (*table.Write, error)
-	ResetPassword(to Recipient, token string) (*table.Write, error)
-	PasswordChanged(to Recipient) (*table.Write, error)
-	ConfirmNewEmail(to Recipient, token string) (*table.Write, error)
-	EmailChanging(to Recipient, newAddress string) (*table.Write, error)
+	VerifyEmail(ctx context.Context, to Recipient, token string) (*table.Write, error)
+	AlreadyRegistered(ctx context.Context, to Recipient) (*table.Write, error)
+	ResetPassword(ctx context.Context, to Recipient, token string) (*table.Write, error)
+	PasswordChanged(ctx context.Context, to Recipient) (*table.Write, error)
+	ConfirmNewEmail(ctx context.Context, to Recipient, token string) (*table.Write, error)
+	EmailChanging(ctx context.Context, to Recipient, newAddress string) (*table.Write, error)
+	EmailChanged(ctx context.Context, to Recipient, newAddress string) (*table.Write, error)
 }
 
 // recipient addresses a user's own mail.

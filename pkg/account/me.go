@@ -141,9 +141,9 @@ func (s *Service) ChangeEmail(ctx context.Context, newEmail, password string) er
 	if send {
 		to := l.recipient()
 		to.Address = next
-		mail := func() (*table.Write, error) { return s.Mail.ConfirmNewEmail(to, token) }
+		mail := func() (*table.Write, error) { return s.Mail.ConfirmNewEmail(ctx, to, token) }
 		if taken != "" {
-			mail = func() (*table.Write, error) { return s.Mail.AlreadyRegistered(Recipient{Address: next}) }
+			mail = func() (*table.Write, error) { return s.Mail.AlreadyRegistered(ctx, Recipient{Address: next}) }
 		}
 		m, err := mail()
 		if err != nil {
@@ -152,7 +152,7 @@ func (s *Service) ChangeEmail(ctx context.Context, newEmail, password string) er
 		writes = append(writes, m)
 	}
 	if st.Email != "" {
-		notice, err := s.Mail.EmailChanging(l.recipient(), next)
+		notice, err := s.Mail.EmailChanging(ctx, l.recipient(), next)
 		if err != nil {
 			return err
 		}

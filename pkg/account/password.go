@@ -43,7 +43,7 @@ func (s *Service) sendReset(ctx context.Context, p task.Payload) error {
 	}
 	return s.sendLink(ctx, l, event, "reset", func(w *table.Write) *table.Write {
 		return w.Set("resetHash", hash).Set("resetExpires", table.At(s.Now().Add(s.Config.Account.ResetTTL))).If("'status' <> ?", Suspended)
-	}, func() (*table.Write, error) { return s.Mail.ResetPassword(l.recipient(), token) })
+	}, func() (*table.Write, error) { return s.Mail.ResetPassword(ctx, l.recipient(), token) })
 }
 
 // ResetPassword uses up a mailed token to set a new password. Every session
@@ -76,7 +76,7 @@ func (s *Service) ResetPassword(ctx context.Context, token, newPassword string) 
 	if err != nil {
 		return err
 	}
-	notice, err := s.Mail.PasswordChanged(l.recipient())
+	notice, err := s.Mail.PasswordChanged(ctx, l.recipient())
 	if err != nil {
 		return err
 	}
@@ -136,7 +136,7 @@ func (s *Service) ChangePassword(ctx context.Context, current, next string) erro
 			If("'hash' = ?", l.Password.Hash),
 	)
 	if st.Email != "" {
-		notice, err := s.Mail.PasswordChanged(l.recipient())
+		notice, err := s.Mail.PasswordChanged(ctx, l.recipient())
 		if err != nil {
 			return err
 		}

@@ -185,7 +185,7 @@ func (s *Service) create(ctx context.Context, n newcomer, held holders, replaced
 			return err
 		}
 		if send {
-			mail, err := s.Mail.VerifyEmail(Recipient{n.email, n.profile.FirstName, n.profile.Language}, token)
+			mail, err := s.Mail.VerifyEmail(ctx, Recipient{n.email, n.profile.FirstName, n.profile.Language}, token)
 			if err != nil {
 				return err
 			}
@@ -265,7 +265,7 @@ func (s *Service) greetOwner(ctx context.Context, n newcomer, held holders, owne
 		return err
 	}
 	if send {
-		mail, err := s.Mail.AlreadyRegistered(owner.recipient())
+		mail, err := s.Mail.AlreadyRegistered(ctx, owner.recipient())
 		if err != nil {
 			return err
 		}

@@ -109,7 +109,7 @@ func (s *Service) sendVerification(ctx context.Context, p task.Payload) error {
 	}
 	return s.sendLink(ctx, l, event, "verify", func(w *table.Write) *table.Write {
 		return w.Set("verifyHash", hash).Set("verifyExpires", table.At(s.Now().Add(s.Config.Account.VerifyTTL))).If("'status' = ?", Pending)
-	}, func() (*table.Write, error) { return s.Mail.VerifyEmail(l.recipient(), token) })
+	}, func() (*table.Write, error) { return s.Mail.VerifyEmail(ctx, l.recipient(), token) })
 }
 
 // sendLink writes a new link into the user's state, its mail into the outbox
@@ -203,7 +203,7 @@ func (s *Service) confirmChange(ctx context.Context, l *Loaded, t oneTime) error
 			Else(errOneTime))
 	if st.Email != "" {
 		writes = append(writes, table.Delete(table.EmailClaim(st.Email)).If("userId = ?", st.ID).Else(errOneTime))
-		notice, err := s.Mail.EmailChanging(l.recipient(), st.ChangeEmail)
+		notice, err := s.Mail.EmailChanged(ctx, l.recipient(), st.ChangeEmail)
 		if err != nil {
 			return err
 		}
