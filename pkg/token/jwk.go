@@ -9,6 +9,7 @@ import (
 	"fmt"
 
 	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 )
 
 // b64 is base64url without padding, refusing a last character with stray bits,
@@ -122,13 +123,13 @@ func (k VerificationKey) JWK() (JWK, bool) {
 func ParseJWK(raw []byte) (VerificationKey, error) {
 	var in struct {
 		JWK
-		D string `json:"d"`
-		K string `json:"k"`
+		D jsontext.Value `json:"d"`
+		K jsontext.Value `json:"k"`
 	}
 	if err := json.Unmarshal(raw, &in); err != nil {
 		return VerificationKey{}, fmt.Errorf("JWK: %w", err)
 	}
-	if in.D != "" || in.K != "" {
+	if in.D != nil || in.K != nil {
 		return VerificationKey{}, fmt.Errorf("JWK %.64q: carries a private member", in.KeyID)
 	}
 	if in.Use != "" && in.Use != "sig" {

@@ -97,6 +97,9 @@ func BuildRing(keys []Key, secrets []Secret) (*Ring, error) {
 		if !validKeyID(k.ID) {
 			return nil, fmt.Errorf("key ring: a key has no proper id")
 		}
+		if !sensible(k.CreatedAt) {
+			return nil, fmt.Errorf("key ring: key %s has no sensible time of creation", k.ID)
+		}
 		if _, twice := r.byID[k.ID]; twice {
 			return nil, fmt.Errorf("key ring: two keys with id %s", k.ID)
 		}
@@ -129,7 +132,7 @@ func BuildRing(keys []Key, secrets []Secret) (*Ring, error) {
 		return nil, fmt.Errorf("key ring: no secret")
 	}
 	for i, s := range r.secrets {
-		if s.Version == 0 || len(s.value) < MinSecretBytes {
+		if s.Version == 0 || len(s.value) < MinSecretBytes || !sensible(s.CreatedAt) {
 			return nil, fmt.Errorf("key ring: secret %d is unusable", s.Version)
 		}
 		if i > 0 && r.secrets[i-1].Version == s.Version {
@@ -138,6 +141,9 @@ func BuildRing(keys []Key, secrets []Secret) (*Ring, error) {
 	}
 	return r, nil
 }
+
+// sensible reports whether a time can have been the clock's.
+func sensible(t time.Time) bool { return t.UTC().Year() >= 1970 && t.UTC().Year() <= 9999 }
 
 // Active gives the key that signs.
 func (r *Ring) Active() Key { return r.keys[r.active] }
