@@ -173,7 +173,7 @@ func Resolve(f *Facts, r *Resource, now time.Time) Standing {
 
 // power gives the fact by which the user acts with super-admin power over an
 // organization, if there is one: their own before lent, the wider before the
-// narrower.
+// narrower. With no organization it gives what reaches everything.
 func (f *Facts) power(organizationID string, now time.Time) Fact {
 	if f.SuperAdmin {
 		return Fact{Kind: FactSuperAdmin}
@@ -184,7 +184,7 @@ func (f *Facts) power(organizationID string, now time.Time) Fact {
 	if d, ok := f.Delegations[ScopePlatform]; ok && d.live(now) {
 		return Fact{FactDelegation, ScopePlatform}
 	}
-	if d, ok := f.Delegations[organizationID]; ok && d.live(now) {
+	if d, ok := f.Delegations[organizationID]; ok && organizationID != "" && d.live(now) {
 		return Fact{FactDelegation, organizationID}
 	}
 	return Fact{}
