@@ -31,6 +31,9 @@ var verifyJS string
 //go:embed pages/reset.js
 var resetJS string
 
+//go:embed pages/invite.js
+var inviteJS string
+
 // page is what page.html shows. Everything a visitor sent is escaped by
 // html/template; the script reads the token from the address, not from markup.
 type page struct {
@@ -149,5 +152,15 @@ func ResetPageOperation(s *Service) api.Operation {
 			Password: true, MinLength: s.Config.Pass.MinLength,
 			Style: template.CSS(pageCSS), Script: template.JS(resetJS),
 		})
+	})
+}
+
+// InvitationPage is where an invitation leads: a page whose button accepts it,
+// for the user who is signed in by cookie.
+func InvitationPage(product string) (*PageOutput, error) {
+	return render(page{
+		Product: product, Title: "You are invited", Button: "Accept",
+		Text:  "Sign in with the address that this invitation was sent to, then press the button to accept it.",
+		Style: template.CSS(pageCSS), Script: template.JS(inviteJS),
 	})
 }

@@ -7,7 +7,7 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/lanyard-auth/lanyard/internal/tabletest"
+	"github.com/lanyard-auth/lanyard/internal/localdynamo/dynamotest"
 	"github.com/lanyard-auth/lanyard/pkg/access"
 	"github.com/lanyard-auth/lanyard/pkg/audit"
 	"github.com/lanyard-auth/lanyard/pkg/authority"
@@ -49,7 +49,7 @@ func rights(user string) map[string]struct {
 }
 
 func TestAWriteHoldsOnlyWhileTheRightDoes(t *testing.T) {
-	tab, user := tabletest.New(t), uuid.NewString()
+	tab, user := dynamotest.New(t).Table, uuid.NewString()
 	write := func(a authority.Authority, at time.Time) error {
 		return tab.Transact(t.Context(), a.Holds(at), table.Put(struct{ table.Key }{table.Key{PK: "X", SK: "X"}}))
 	}

@@ -7,7 +7,7 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/lanyard-auth/lanyard/internal/tabletest"
+	"github.com/lanyard-auth/lanyard/internal/localdynamo/dynamotest"
 	"github.com/lanyard-auth/lanyard/pkg/access"
 	"github.com/lanyard-auth/lanyard/pkg/facts"
 	"github.com/lanyard-auth/lanyard/pkg/id"
@@ -55,7 +55,7 @@ type world struct {
 }
 
 func newWorld(t *testing.T) *world {
-	w := &world{tab: tabletest.New(t), user: newID(t), by: newID(t), org: newID(t), entity: newID(t), share: newID(t)}
+	w := &world{tab: dynamotest.New(t).Table, user: newID(t), by: newID(t), org: newID(t), entity: newID(t), share: newID(t)}
 	w.src = facts.New(w.tab)
 	ends := now.Add(time.Hour)
 	put(t, w.tab,
@@ -125,7 +125,7 @@ func TestFactsBeyondTheLimitKeepsThePowersWhole(t *testing.T) {
 }
 
 func TestNobodyHasNoFacts(t *testing.T) {
-	src := facts.New(tabletest.New(t))
+	src := facts.New(dynamotest.New(t).Table)
 	for _, user := range []string{newID(t), "", "USER#x", "../x"} {
 		f, err := src.Facts(t.Context(), user, 10)
 		if err != nil || !f.Complete || f.SuperAdmin || len(f.Memberships)+len(f.Delegations) > 0 {
@@ -149,7 +149,7 @@ func TestAFactThatCannotBeReadFailsTheRead(t *testing.T) {
 		"unknown kind": struct{ table.Key }{table.Key{PK: "u", SK: table.PrefixAccess + "SPELL#x"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			tab, user := tabletest.New(t), newID(t)
+			tab, user := dynamotest.New(t).Table, newID(t)
 			switch it := item.(type) {
 			case struct{ table.Key }:
 				it.PK = table.User(user)
@@ -170,7 +170,7 @@ func TestAFactThatCannotBeReadFailsTheRead(t *testing.T) {
 }
 
 func TestHeldListsInOrderFromAPlaceOn(t *testing.T) {
-	tab, user, org := tabletest.New(t), newID(t), newID(t)
+	tab, user, org := dynamotest.New(t).Table, newID(t), newID(t)
 	var ids []string
 	for range 7 {
 		e := newID(t)
@@ -203,7 +203,7 @@ func TestHeldListsInOrderFromAPlaceOn(t *testing.T) {
 }
 
 func TestResourcesLeaveOutWhatLiesUnderSomethingDeleted(t *testing.T) {
-	tab := tabletest.New(t)
+	tab := dynamotest.New(t).Table
 	src := facts.New(tab)
 	org, gone := newID(t), newID(t)
 	whole, orphan, lost := newID(t), newID(t), newID(t)
@@ -261,7 +261,7 @@ func TestACheckerAnswersFromTheTable(t *testing.T) {
 }
 
 func TestAGrantIsCountedUnderItsMembership(t *testing.T) {
-	tab, user, org := tabletest.New(t), newID(t), newID(t)
+	tab, user, org := dynamotest.New(t).Table, newID(t), newID(t)
 	if err := tab.Write(t.Context(), facts.UnderMembership(user, org).Else(table.ErrNotFound)); err != table.ErrNotFound {
 		t.Fatalf("without a membership: %v", err)
 	}

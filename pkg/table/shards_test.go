@@ -5,12 +5,12 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/lanyard-auth/lanyard/internal/tabletest"
+	"github.com/lanyard-auth/lanyard/internal/localdynamo/dynamotest"
 	"github.com/lanyard-auth/lanyard/pkg/table"
 )
 
 func TestQueryShardsReadsEveryShardAsOneList(t *testing.T) {
-	tab := tabletest.New(t)
+	tab := dynamotest.New(t).Table
 	partitions := []string{"LIST#0", "LIST#1", "LIST#2", "LIST#3"}
 	var keys []string
 	for i := range 60 {
