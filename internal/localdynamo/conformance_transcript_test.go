@@ -7,7 +7,9 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"regexp"
 	"sort"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -19,7 +21,8 @@ import (
 //
 // A line "> Operation {…}" is a request, "< …" its answer: JSON, or an error
 // as "!Type: message {other members}". ">~" compares lists without regard to
-// order, "<*" only the members it lists; a message ending in * is a prefix.
+// order, "<*" only the members it lists; a message ending in * is a prefix. A
+// request may have parts for expand.
 func TestTranscripts(t *testing.T) {
 	files, err := filepath.Glob("testdata/conformance/*.txt")
 	if err != nil || len(files) == 0 {
@@ -57,7 +60,7 @@ func replay(t *testing.T, db endpoint, file string) {
 			unordered = strings.HasPrefix(line, ">~")
 			request = strings.TrimLeft(line, ">~ ")
 			op, body, _ := strings.Cut(request, " ")
-			got = db.send(t, op, body)
+			got = db.send(t, op, expand(body))
 		case strings.HasPrefix(line, "<"):
 			subset := strings.HasPrefix(line, "<*")
 			want := strings.TrimLeft(line, "<* ")
@@ -66,6 +69,24 @@ func replay(t *testing.T, db endpoint, file string) {
 			}
 		}
 	}
+}
+
+// expand replaces %x*3% by xxx and %[3]{"k$"}% by {"k0"},{"k1"},{"k2"}.
+func expand(body string) string {
+	body = regexp.MustCompile(`%(.)\*(\d+)%`).ReplaceAllStringFunc(body, func(s string) string {
+		n, _ := strconv.Atoi(s[3 : len(s)-1])
+		return strings.Repeat(s[1:2], n)
+	})
+	list := regexp.MustCompile(`%\[(\d+)\](.*?)%`)
+	return list.ReplaceAllStringFunc(body, func(s string) string {
+		m := list.FindStringSubmatch(s)
+		n, _ := strconv.Atoi(m[1])
+		parts := make([]string, n)
+		for i := range parts {
+			parts[i] = strings.ReplaceAll(m[2], "$", strconv.Itoa(i))
+		}
+		return strings.Join(parts, ",")
+	})
 }
 
 // sameAnswer compares answers in the form that endpoint.send returns.
