@@ -8,6 +8,7 @@ import (
 	"os"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -113,10 +114,64 @@ type Profile struct {
 	Timeout time.Duration `env:"PROFILE_TIMEOUT" envDefault:"2s" min:"50ms" max:"10s" doc:"How long the system of record may take; after it, answers carry no profile."`
 }
 
-// Limits are the abuse limits; package throttle lists them.
+// Limits are the abuse limits; package throttle says how each counts.
 type Limits struct {
 	Throttle string `env:"THROTTLE" envDefault:"on" oneof:"on,off" doc:"Abuse limits. off is for load tests on the local store and refused elsewhere."`
+
+	SignIn            Limit `env:"LIMIT_SIGNIN" envDefault:"5/15m" doc:"Failed sign-ins of one account from one client."`
+	SignInAccount     Limit `env:"LIMIT_SIGNIN_ACCOUNT" envDefault:"30/15m" doc:"Failed sign-ins of one account from all clients it does not know."`
+	SignInConsecutive Limit `env:"LIMIT_SIGNIN_CONSECUTIVE" envDefault:"100/720h" doc:"Failed sign-ins of one account from unknown clients without a success between them."`
+	SignInSource      Limit `env:"LIMIT_SIGNIN_SOURCE" envDefault:"300/15m" doc:"Sign-in attempts from one address (IPv6: one /64), known devices aside."`
+	SignInNetwork     Limit `env:"LIMIT_SIGNIN_NETWORK" envDefault:"3000/15m" doc:"Sign-in attempts from one network (IPv4 /24, IPv6 /48), known devices aside."`
+
+	MFA            Limit `env:"LIMIT_MFA" envDefault:"5/15m" doc:"Wrong second factors for one account from one client."`
+	MFAAccount     Limit `env:"LIMIT_MFA_ACCOUNT" envDefault:"10/15m" doc:"Wrong second factors for one account from all clients it does not know."`
+	MFAConsecutive Limit `env:"LIMIT_MFA_CONSECUTIVE" envDefault:"100/720h" doc:"Wrong second factors for one account from unknown clients without a success between them."`
+	MFASource      Limit `env:"LIMIT_MFA_SOURCE" envDefault:"300/15m" doc:"Second-factor attempts from one address, known devices aside."`
+	MFANetwork     Limit `env:"LIMIT_MFA_NETWORK" envDefault:"3000/15m" doc:"Second-factor attempts from one network, known devices aside."`
+
+	Password            Limit `env:"LIMIT_PASSWORD" envDefault:"5/15m" doc:"Wrong passwords of a signed-in user where one is asked for again, from one client."`
+	PasswordAccount     Limit `env:"LIMIT_PASSWORD_ACCOUNT" envDefault:"30/15m" doc:"The same from all clients that the account does not know."`
+	PasswordConsecutive Limit `env:"LIMIT_PASSWORD_CONSECUTIVE" envDefault:"100/720h" doc:"The same without a success between them."`
+
+	Register        Limit `env:"LIMIT_REGISTER" envDefault:"60/15m" doc:"Registrations from one address."`
+	RegisterNetwork Limit `env:"LIMIT_REGISTER_NETWORK" envDefault:"600/15m" doc:"Registrations from one network."`
+	Forgot          Limit `env:"LIMIT_FORGOT" envDefault:"60/15m" doc:"Requests for a reset mail from one address."`
+	Resend          Limit `env:"LIMIT_RESEND" envDefault:"60/15m" doc:"Requests for a verification mail from one address."`
+	Needed          Limit `env:"LIMIT_NEEDED" envDefault:"60/15m" doc:"Questions whether an imported account needs a password, from one address."`
+	Reset           Limit `env:"LIMIT_RESET" envDefault:"60/15m" doc:"Uses of reset links from one address."`
+	Verify          Limit `env:"LIMIT_VERIFY" envDefault:"300/15m" doc:"Uses of verification links from one address."`
+	Refresh         Limit `env:"LIMIT_REFRESH" envDefault:"300/15m" doc:"Refused refreshes from one address; those that succeed are not counted."`
+	Logout          Limit `env:"LIMIT_LOGOUT" envDefault:"600/15m" doc:"Sign-outs from one address."`
+	Public          Limit `env:"LIMIT_PUBLIC" envDefault:"300/15m" doc:"Requests from one address to any other public route."`
+	Documents       Limit `env:"LIMIT_DOCUMENTS" envDefault:"1200/1m" doc:"Requests from one address for public documents (keys, metadata, health), counted in each process for itself."`
+
+	Mail Limit `env:"LIMIT_MAIL" envDefault:"5/1h" doc:"Mails of one purpose to one address; beyond it none is sent, and the answer is the same."`
 }
+
+// Limit is how often something may happen in a window of time.
+type Limit struct {
+	Count  int
+	Window time.Duration
+}
+
+// UnmarshalText reads a count and a window, such as 5/15m.
+func (l *Limit) UnmarshalText(b []byte) error {
+	count, window, found := strings.Cut(string(b), "/")
+	n, errN := strconv.Atoi(count)
+	d, errD := time.ParseDuration(window)
+	if !found || errN != nil || errD != nil || n < 1 || n > 1_000_000 || d < time.Second || d > maxWindow {
+		return errors.New("expected a count and a window, such as 5/15m")
+	}
+	*l = Limit{Count: n, Window: d}
+	return nil
+}
+
+// String gives the form that UnmarshalText reads.
+func (l Limit) String() string { return fmt.Sprintf("%d/%s", l.Count, l.Window) }
+
+// maxWindow bounds the window of a limit.
+const maxWindow = 90 * 24 * time.Hour
 
 // Audit is the audit trail.
 type Audit struct {

@@ -13,7 +13,7 @@ import (
 type Field struct {
 	Name     string // Go field name
 	Variable string // LANYARD_…
-	Kind     string // "text", "number", "duration", "yes or no", "list", "check"
+	Kind     string // "text", "number", "duration", "yes or no", "list", "check", "limit"
 	Default  string
 	Doc      string
 	OneOf    []string
@@ -61,6 +61,8 @@ func kindOf(v reflect.Value) string {
 		return "duration"
 	case Check:
 		return "check"
+	case Limit:
+		return "limit"
 	case []string:
 		return "list"
 	case bool:
@@ -84,6 +86,8 @@ func (f Field) Expected() string {
 		return "true or false"
 	case f.Kind == "check":
 		return "a duration from 0 to 5m, or off"
+	case f.Kind == "limit":
+		return "a count and a window of 1s to 2160h, such as 5/15m"
 	case f.Kind == "list":
 		return "values separated by commas"
 	}
