@@ -51,17 +51,18 @@ type Reservation struct {
 var ErrNotOurs = errors.New("not a refresh token of ours")
 
 // Guard counts sign-in attempts. Reserve fails with too_many_requests when the
-// attempt may not be evaluated. NewDevice gives the token by which this client
-// is known later, and its life.
+// attempt may not be evaluated; account is a user's id, or an identifier that
+// nobody has. NewDevice gives the token by which this client is known to a user
+// later, and its life.
 type Guard interface {
-	Reserve(ctx context.Context, identifier string) (Reservation, error)
-	NewDevice(ctx context.Context, identifier string) (string, time.Duration, error)
+	Reserve(ctx context.Context, account string) (Reservation, error)
+	NewDevice(ctx context.Context, userID string) (string, time.Duration, error)
 }
 
 // SecondFactor takes over a sign-in whose password was right, for users with
 // one. Begin gives the pending token, its methods, and the writes that record it.
 type SecondFactor interface {
-	Begin(ctx context.Context, l *account.Loaded, identifier string) (Pending, []*table.Write, error)
+	Begin(ctx context.Context, l *account.Loaded) (Pending, []*table.Write, error)
 }
 
 // Pending is a sign-in that waits for its second factor.

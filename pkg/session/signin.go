@@ -20,24 +20,30 @@ import (
 // second factor needs. Whatever is wrong (no such user, another password, an
 // unverified or suspended account), the error and the work are the same.
 //
-// Store requests: the counters beside the claim, the user, the result.
+// Round trips to the store: the claim, the user beside the counters, the
+// result. Failures count for the account, by whichever of its names it was
+// tried; an unknown name counts for itself.
 func (s *Service) SignIn(ctx context.Context, who account.Identifier, password string) (Granted, *Pending, error) {
+	userID, err := s.Accounts.FindID(ctx, who)
+	if err != nil {
+		return Granted{}, nil, err
+	}
+	counted := userID
+	if counted == "" {
+		counted = who.String()
+	}
 	var reservation Reservation
-	var userID string
+	var l *account.Loaded
 	g, gctx := errgroup.WithContext(ctx)
 	g.Go(func() (err error) {
-		reservation, err = s.Guard.Reserve(gctx, who.String())
+		reservation, err = s.Guard.Reserve(gctx, counted)
 		return err
 	})
 	g.Go(func() (err error) {
-		userID, err = s.Accounts.FindID(gctx, who)
+		l, err = s.Accounts.ForSignIn(gctx, userID)
 		return err
 	})
 	if err := g.Wait(); err != nil {
-		return Granted{}, nil, err
-	}
-	l, err := s.Accounts.ForSignIn(ctx, userID)
-	if err != nil {
 		return Granted{}, nil, err
 	}
 	var ok, renew bool
@@ -61,9 +67,9 @@ func (s *Service) SignIn(ctx context.Context, who account.Identifier, password s
 		also = append(also, w)
 	}
 	if l.State.MFAEnabled {
-		return s.beginSecondFactor(ctx, l, who, also)
+		return s.beginSecondFactor(ctx, l, also)
 	}
-	granted, err := s.Begin(ctx, l, who, []string{"pwd"}, append(also, reservation.Forget...))
+	granted, err := s.Begin(ctx, l, []string{"pwd"}, append(also, reservation.Forget...))
 	return granted, nil, err
 }
 
@@ -113,11 +119,11 @@ func (s *Service) refuse(ctx context.Context, l *account.Loaded, reason string) 
 
 // beginSecondFactor hands a sign-in over. The counters stay: only a complete
 // sign-in forgets failures.
-func (s *Service) beginSecondFactor(ctx context.Context, l *account.Loaded, who account.Identifier, also []*table.Write) (Granted, *Pending, error) {
+func (s *Service) beginSecondFactor(ctx context.Context, l *account.Loaded, also []*table.Write) (Granted, *Pending, error) {
 	if s.SecondFactor == nil {
 		return Granted{}, nil, fmt.Errorf("user %s has a second factor, and this deployment cannot check one", l.State.ID)
 	}
-	pending, writes, err := s.SecondFactor.Begin(ctx, l, who.String())
+	pending, writes, err := s.SecondFactor.Begin(ctx, l)
 	if err != nil {
 		return Granted{}, nil, err
 	}
@@ -135,7 +141,7 @@ func (s *Service) beginSecondFactor(ctx context.Context, l *account.Loaded, who 
 // methods in amr (RFC 8176). also is written in the same transaction, which
 // holds only while the user is active and in the epoch that was read. The
 // session longest unused makes room when there are too many.
-func (s *Service) Begin(ctx context.Context, l *account.Loaded, who account.Identifier, amr []string, also []*table.Write) (Granted, error) {
+func (s *Service) Begin(ctx context.Context, l *account.Loaded, amr []string, also []*table.Write) (Granted, error) {
 	sid, err := id.New()
 	if err != nil {
 		return Granted{}, err
@@ -167,7 +173,7 @@ func (s *Service) Begin(ctx context.Context, l *account.Loaded, who account.Iden
 	if err != nil {
 		return Granted{}, err
 	}
-	if granted.Device, granted.DeviceLife, err = s.Guard.NewDevice(ctx, who.String()); err != nil {
+	if granted.Device, granted.DeviceLife, err = s.Guard.NewDevice(ctx, st.ID); err != nil {
 		return Granted{}, err
 	}
 	if err := s.Table.Transact(ctx, writes...); err != nil {
