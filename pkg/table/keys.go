@@ -125,6 +125,19 @@ func Outbox(mailID string) Key {
 // OutboxPartition is one shard of the outbox.
 func OutboxPartition(shard int) string { return fmt.Sprintf("OUTBOX#%d", shard) }
 
+// DeadMail is a mail that was given up. Dead mails have a partition of their
+// own, so that what is read to send the living does not grow with them.
+func DeadMail(mailID string) Key { return Key{DeadMailPartition(), mailID} }
+
+// DeadMailPartition is where every dead mail is.
+func DeadMailPartition() string { return "DEADMAIL" }
+
+// LocalMail is one mail in the mailbox of a local deployment.
+func LocalMail(mailID string) Key { return Key{LocalMailPartition(), mailID} }
+
+// LocalMailPartition is the mailbox of a local deployment.
+func LocalMailPartition() string { return "MAILBOX" }
+
 // Task is work that follows a write and may take many more: a cascade.
 func Task(taskID string) Key { return Key{TaskPartition(shardOf(taskID, OutboxShards)), taskID} }
 
