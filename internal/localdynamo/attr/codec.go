@@ -53,13 +53,7 @@ func appendValue(b []byte, v Value) []byte {
 	for _, e := range v.L {
 		b = appendValue(b, e)
 	}
-	for _, e := range v.SS {
-		b = appendString(b, e)
-	}
-	for _, e := range v.NS {
-		b = appendNumber(b, e)
-	}
-	for _, e := range v.BS {
+	for _, e := range v.Set {
 		b = appendString(b, e)
 	}
 	return b
@@ -161,12 +155,8 @@ func (r *reader) value(depth int) Value {
 		v.M = r.item(depth + 1)
 	case KindList:
 		v.L = readAll(r, func() Value { return r.value(depth + 1) })
-	case KindStringSet:
-		v.SS = readAll(r, r.string)
-	case KindNumberSet:
-		v.NS = readAll(r, r.number)
-	case KindBinarySet:
-		v.BS = readAll(r, func() []byte { return []byte(r.string()) })
+	case KindStringSet, KindNumberSet, KindBinarySet:
+		v.Set = readAll(r, r.string)
 	default:
 		r.fail()
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -126,35 +127,41 @@ func (v *Value) decodeAs(d *jsontext.Decoder, depth int, problem *error) (err er
 	case KindList:
 		v.L, err = readList(d, child)
 	case KindStringSet:
-		v.SS, err = readList(d, func() (string, error) { return readString(d) })
-		v.checkSet("One or more parameter values were invalid: An string set  may not be empty", found)
+		v.Set, err = readList(d, func() (string, error) { return readString(d) })
+		v.checkSet("An string set  may not be empty", found)
 	case KindNumberSet:
-		v.NS, err = readList(d, number)
-		v.checkSet("One or more parameter values were invalid: An number set  may not be empty", found)
+		v.Set, err = readList(d, func() (string, error) {
+			n, err := number()
+			return n.String(), err
+		})
+		v.checkSet("An number set  may not be empty", found)
 	case KindBinarySet:
-		v.BS, err = readList(d, func() ([]byte, error) { return readBinary(d) })
-		v.checkSet("One or more parameter values were invalid: Binary sets should not be empty", found)
+		v.Set, err = readList(d, func() (string, error) {
+			b, err := readBinary(d)
+			return string(b), err
+		})
+		v.checkSet("Binary sets should not be empty", found)
 	}
 	return err
 }
 
 func (v *Value) checkSet(empty string, found func(error)) {
+	const bad = "One or more parameter values were invalid: "
+	sorted := slices.Sorted(slices.Values(v.Set))
 	switch {
-	case v.Len() == 0:
-		found(invalidf("%s", empty))
-	case len(v.members()) == v.Len():
+	case len(sorted) == 0:
+		found(invalidf(bad+"%s", empty))
+	case len(slices.Compact(sorted)) == len(v.Set):
 	case v.Kind == KindNumberSet:
 		found(invalidf("Input collection contains duplicates"))
 	case v.Kind == KindStringSet:
-		found(invalidf("One or more parameter values were invalid: Input collection [%s] contains duplicates.",
-			strings.Join(v.SS, ", ")))
+		found(invalidf(bad+"Input collection [%s] contains duplicates.", strings.Join(v.Set, ", ")))
 	default:
-		all := make([]string, len(v.BS))
-		for i, b := range v.BS {
-			all[i] = base64.StdEncoding.EncodeToString(b)
+		var all []string
+		for _, e := range v.Set {
+			all = append(all, base64.StdEncoding.EncodeToString([]byte(e)))
 		}
-		found(invalidf("One or more parameter values were invalid: Input collection [%s]of type BS contains duplicates.",
-			strings.Join(all, ", ")))
+		found(invalidf(bad+"Input collection [%s]of type BS contains duplicates.", strings.Join(all, ", ")))
 	}
 }
 
@@ -286,12 +293,10 @@ func (v Value) AppendJSON(b []byte) []byte {
 		b = AppendItemJSON(b, v.M)
 	case KindList:
 		b = appendList(b, v.L, func(b []byte, e Value) []byte { return e.AppendJSON(b) })
-	case KindStringSet:
-		b = appendList(b, v.SS, appendQuoted)
-	case KindNumberSet:
-		b = appendList(b, v.NS, func(b []byte, n Number) []byte { return appendQuoted(b, n.String()) })
+	case KindStringSet, KindNumberSet:
+		b = appendList(b, v.Set, appendQuoted)
 	case KindBinarySet:
-		b = appendList(b, v.BS, appendBase64)
+		b = appendList(b, v.Set, appendBase64)
 	default:
 		return append(b[:len(b)-len(`"":`)], '}')
 	}
@@ -329,6 +334,6 @@ func appendQuoted(b []byte, s string) []byte {
 	return b
 }
 
-func appendBase64(b, raw []byte) []byte {
-	return append(base64.StdEncoding.AppendEncode(append(b, '"'), raw), '"')
+func appendBase64[T string | []byte](b []byte, raw T) []byte {
+	return append(base64.StdEncoding.AppendEncode(append(b, '"'), []byte(raw)), '"')
 }

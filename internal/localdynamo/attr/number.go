@@ -57,6 +57,12 @@ func ParseNumber(s string) (Number, error) {
 	return makeNumber(whole+fraction, exp+len(whole), neg)
 }
 
+// canonical reads what String wrote.
+func canonical(s string) Number {
+	n, _ := ParseNumber(s)
+	return n
+}
+
 func allDigits(s string) bool {
 	for i := range len(s) {
 		if s[i] < '0' || s[i] > '9' {

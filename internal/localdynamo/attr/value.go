@@ -2,6 +2,7 @@ package attr
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 )
 
@@ -58,9 +59,7 @@ type Value struct {
 	B    []byte
 	M    map[string]Value
 	L    []Value
-	SS   []string
-	NS   []Number
-	BS   [][]byte
+	Set  []string // of a set: strings, numbers as Number.String writes them, or bytes
 
 	invalid error // what AWS answers to this value, kept by UnmarshalJSON for Validate
 }
@@ -98,17 +97,13 @@ func (v Value) Size() int {
 		for _, e := range v.L {
 			n += e.Size()
 		}
-	case KindStringSet:
-		for _, e := range v.SS {
+	case KindStringSet, KindBinarySet:
+		for _, e := range v.Set {
 			n += len(e)
 		}
 	case KindNumberSet:
-		for _, e := range v.NS {
-			n += e.size()
-		}
-	case KindBinarySet:
-		for _, e := range v.BS {
-			n += len(e)
+		for _, e := range v.Set {
+			n += canonical(e).size()
 		}
 	}
 	return n
@@ -125,7 +120,7 @@ func ItemSize(it Item) int {
 
 // Len returns the number of elements of a set, list or map, else 0.
 func (v Value) Len() int {
-	return len(v.M) + len(v.L) + len(v.SS) + len(v.NS) + len(v.BS)
+	return len(v.M) + len(v.L) + len(v.Set)
 }
 
 // Equal reports whether two values are of one type and equal: numbers by
@@ -153,12 +148,7 @@ func Equal(a, b Value) bool {
 			}
 		}
 	case KindStringSet, KindNumberSet, KindBinarySet:
-		in := a.members()
-		for m := range b.members() {
-			if !in[m] {
-				return false
-			}
-		}
+		return len(Difference(b, a).Set) == 0
 	}
 	return true
 }
@@ -180,24 +170,17 @@ func Compare(a, b Value) (c int, ok bool) {
 	return 0, false
 }
 
-// member is one element of a set in a form that can be compared.
-type member struct {
-	s string
-	n Number
-}
-
-func (v Value) members() map[member]bool {
-	in := make(map[member]bool, v.Len())
-	for _, e := range v.SS {
-		in[member{s: e}] = true
+// element returns how a set of the kind with v in it holds v.
+func element(of Kind, v Value) (e string, ok bool) {
+	switch {
+	case of == KindStringSet && v.Kind == KindString:
+		return v.S, true
+	case of == KindNumberSet && v.Kind == KindNumber:
+		return v.N.String(), true
+	case of == KindBinarySet && v.Kind == KindBinary:
+		return string(v.B), true
 	}
-	for _, e := range v.NS {
-		in[member{n: e}] = true
-	}
-	for _, e := range v.BS {
-		in[member{s: string(e)}] = true
-	}
-	return in
+	return "", false
 }
 
 // Contains reports whether a set has the element, a list an equal element, a
@@ -208,12 +191,9 @@ func (v Value) Contains(e Value) bool {
 		return strings.Contains(v.S, e.S)
 	case v.Kind == KindBinary && e.Kind == KindBinary:
 		return bytes.Contains(v.B, e.B)
-	case v.Kind == KindStringSet && e.Kind == KindString:
-		return v.members()[member{s: e.S}]
-	case v.Kind == KindNumberSet && e.Kind == KindNumber:
-		return v.members()[member{n: e.N}]
-	case v.Kind == KindBinarySet && e.Kind == KindBinary:
-		return v.members()[member{s: string(e.B)}]
+	case v.Kind.IsSet():
+		member, ok := element(v.Kind, e)
+		return ok && slices.Contains(v.Set, member)
 	}
 	for i := range v.L {
 		if Equal(v.L[i], e) {
@@ -225,37 +205,23 @@ func (v Value) Contains(e Value) bool {
 
 // Union returns the set a with the elements of b, of the same type, added.
 func Union(a, b Value) Value {
-	in, out := a.members(), Value{Kind: a.Kind}
-	out.SS, out.NS, out.BS = a.SS[:len(a.SS):len(a.SS)], a.NS[:len(a.NS):len(a.NS)], a.BS[:len(a.BS):len(a.BS)]
-	b.keep(&out, func(m member) bool { return !in[m] })
-	return out
+	return Value{Kind: a.Kind, Set: slices.Concat(a.Set, Difference(b, a).Set)}
 }
 
 // Difference returns the set a without the elements of b; it may be empty,
 // which is no value DynamoDB stores.
 func Difference(a, b Value) Value {
-	in, out := b.members(), Value{Kind: a.Kind}
-	a.keep(&out, func(m member) bool { return !in[m] })
+	in := make(map[string]bool, len(b.Set))
+	for _, e := range b.Set {
+		in[e] = true
+	}
+	out := Value{Kind: a.Kind}
+	for _, e := range a.Set {
+		if !in[e] {
+			out.Set = append(out.Set, e)
+		}
+	}
 	return out
-}
-
-// keep appends to out the elements of v that want accepts.
-func (v Value) keep(out *Value, want func(member) bool) {
-	for _, e := range v.SS {
-		if want(member{s: e}) {
-			out.SS = append(out.SS, e)
-		}
-	}
-	for _, e := range v.NS {
-		if want(member{n: e}) {
-			out.NS = append(out.NS, e)
-		}
-	}
-	for _, e := range v.BS {
-		if want(member{s: string(e)}) {
-			out.BS = append(out.BS, e)
-		}
-	}
 }
 
 // Depth returns how many levels of lists and maps the value has, 0 for a scalar.

@@ -187,8 +187,8 @@ func drawValue(depth int) *rapid.Generator[attr.Value] {
 		s := rapid.String().Draw(t, "s")
 		leaves := []attr.Value{
 			attr.String(s), attr.Num(n), {Kind: attr.KindBinary, B: []byte(s)}, {Kind: attr.KindBool, Bool: s == ""}, {Kind: attr.KindNull},
-			{Kind: attr.KindStringSet, SS: []string{s, s + "x"}}, {Kind: attr.KindNumberSet, NS: []attr.Number{n}},
-			{Kind: attr.KindBinarySet, BS: [][]byte{[]byte(s)}},
+			{Kind: attr.KindStringSet, Set: []string{s, s + "x"}}, {Kind: attr.KindNumberSet, Set: []string{n.String()}},
+			{Kind: attr.KindBinarySet, Set: []string{s}},
 		}
 		if depth > 0 {
 			leaves = append(leaves,
