@@ -48,6 +48,10 @@ const (
 	keepDead    = 14 * 24 * time.Hour
 )
 
+// clockSlack is by how much the clock of who queues a mail may be ahead of who
+// sends it; otherwise the mail would not be due when the stream brings it.
+const clockSlack = 10 * time.Second
+
 // Recipient is whom a mail is for.
 type Recipient struct {
 	Address  string // normalised
@@ -125,7 +129,7 @@ func (o *Outbox) Enqueue(ctx context.Context, to Recipient, m Message) (*table.W
 	now := o.now()
 	it := item{
 		Key: table.Outbox(mailID), ID: mailID, Template: m.Template(), Purpose: m.purpose(), Recipient: digest(address),
-		Status: Pending, CreatedAt: table.At(now), NextAttemptAt: table.At(now), EndsAt: table.At(m.ends(now, o.account)),
+		Status: Pending, CreatedAt: table.At(now), NextAttemptAt: table.At(now.Add(-clockSlack)), EndsAt: table.At(m.ends(now, o.account)),
 		TTL: table.TTL(now.Add(keepPending)),
 	}
 	if it.Sealed, err = o.seal.Encrypt(ctx, sealOutbox, plaintext, it.scope(), o.rand); err != nil {
