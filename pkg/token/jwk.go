@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
+	"slices"
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
@@ -123,6 +124,8 @@ func (k VerificationKey) JWK() (JWK, bool) {
 func ParseJWK(raw []byte) (VerificationKey, error) {
 	var in struct {
 		JWK
+		Operations *[]string `json:"key_ops"`
+
 		D jsontext.Value `json:"d"`
 		K jsontext.Value `json:"k"`
 	}
@@ -134,6 +137,9 @@ func ParseJWK(raw []byte) (VerificationKey, error) {
 	}
 	if in.Use != "" && in.Use != "sig" {
 		return VerificationKey{}, fmt.Errorf("JWK %.64q: use is %.16q, want sig", in.KeyID, in.Use)
+	}
+	if in.Operations != nil && !slices.Contains(*in.Operations, "verify") {
+		return VerificationKey{}, fmt.Errorf("JWK %.64q: key_ops lacks verify", in.KeyID)
 	}
 	return in.key()
 }

@@ -471,7 +471,7 @@ func TestJWKRoundTripAndRefusals(t *testing.T) {
 				t.Errorf("%s: other %s is accepted", alg, name)
 			}
 		}
-		for _, private := range []string{`,"d":"AAAA"`, `,"k":"AAAA"`} {
+		for _, private := range []string{`,"d":"AAAA"`, `,"k":"AAAA"`, `,"d":null`, `,"key_ops":["encrypt"]`, `,"key_ops":[]`, `,"key_ops":"verify"`} {
 			if _, err := parse(j, private); err == nil {
 				t.Errorf("%s with %s is accepted", alg, private)
 			}
