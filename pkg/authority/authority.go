@@ -17,18 +17,19 @@ import (
 type Authority struct {
 	UserID  string
 	Role    access.OrgRole // when the fact is a membership: which role it must still be
+	Level   access.Level   // when the fact is a grant or a share: which level it must still be
 	Source  access.Origin
 	Because access.Fact
 }
 
 // InOrganization is the authority of a standing in an organization.
 func InOrganization(userID string, s access.OrgStanding) Authority {
-	return Authority{userID, s.Role, s.Source, s.Because}
+	return Authority{UserID: userID, Role: s.Role, Source: s.Source, Because: s.Because}
 }
 
 // On is the authority of a standing on an entity or a document.
 func On(userID string, s access.Standing) Authority {
-	a := Authority{UserID: userID, Source: s.Source, Because: s.Because}
+	a := Authority{UserID: userID, Level: s.Level, Source: s.Source, Because: s.Because}
 	for _, r := range access.OrgRoles() {
 		if s.Source == access.FromOrgRole && r.Level() == s.Level {
 			a.Role = r
@@ -85,10 +86,10 @@ func (a Authority) Holds(now time.Time, skip ...table.Key) *table.Write {
 		w = table.Check(key).If("'role' = ?", a.Role.String())
 	case access.FactGrant:
 		key = table.Grant(a.UserID, a.Because.ID)
-		w = table.Check(key).If("attribute_exists(PK) AND (attribute_not_exists(expiresAt) OR expiresAt > ?)", table.At(now))
+		w = table.Check(key).If("'level' = ? AND (attribute_not_exists(expiresAt) OR expiresAt > ?)", a.Level.String(), table.At(now))
 	case access.FactShare:
 		key = table.Share(a.UserID, a.Because.ID)
-		w = table.Check(key).If("attribute_exists(PK) AND (attribute_not_exists(expiresAt) OR expiresAt > ?)", table.At(now))
+		w = table.Check(key).If("'level' = ? AND (attribute_not_exists(expiresAt) OR expiresAt > ?)", a.Level.String(), table.At(now))
 	case access.FactSuperAdmin:
 		key = table.SuperAdmin(a.UserID)
 		w = table.Check(key).IfExists()
