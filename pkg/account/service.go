@@ -10,6 +10,7 @@ import (
 
 	"github.com/lanyard-auth/lanyard/pkg/audit"
 	"github.com/lanyard-auth/lanyard/pkg/caller"
+	"github.com/lanyard-auth/lanyard/pkg/cursor"
 	"github.com/lanyard-auth/lanyard/pkg/fault"
 	"github.com/lanyard-auth/lanyard/pkg/id"
 	"github.com/lanyard-auth/lanyard/pkg/service"
@@ -64,6 +65,7 @@ type Parts struct {
 	Guard      Guard
 	Mail       Mail
 	Budget     MailBudget
+	Cursors    cursor.Cursors
 	Departures []Departure
 }
 

@@ -64,8 +64,7 @@ func NewHandler(o Options, ops ...Operation) (*Handler, error) {
 	b := &binder{bound: map[string]func(huma.Context){}, ops: map[string]*huma.Operation{}}
 	cfg := huma.Config{
 		OpenAPI: newDocument(o.Version, o.Browser.PublicURL, o.Cookies),
-		// "json" is how huma looks up application/problem+json.
-		Formats: map[string]huma.Format{"application/json": huma.DefaultJSONFormat, "json": huma.DefaultJSONFormat},
+		Formats: map[string]huma.Format{"application/json": huma.DefaultJSONFormat},
 	}
 	cfg.DefaultFormat = "application/json"
 	a := huma.NewAPI(cfg, b)

@@ -51,8 +51,8 @@ func (p *Problem) GetHeaders() http.Header { return p.header }
 // ContentType implements huma.ContentTypeFilter.
 func (p *Problem) ContentType(string) string { return "application/problem+json" }
 
-// statusOf maps every kind of fault to its HTTP status; the one place.
-func statusOf(k fault.Kind) int {
+// StatusOf maps every kind of fault to its HTTP status; the one place.
+func StatusOf(k fault.Kind) int {
 	switch k {
 	case fault.Malformed:
 		return http.StatusBadRequest
@@ -95,7 +95,7 @@ func newProblem(ctx context.Context, err error) *Problem {
 	if errors.Is(err, context.DeadlineExceeded) && f.Kind == fault.Internal {
 		f = fault.Wrap(fault.CodeUnavailable, err)
 	}
-	status := statusOf(f.Kind)
+	status := StatusOf(f.Kind)
 	detail := f.Detail
 	if f.Kind == fault.Internal || f.Kind == fault.Unavailable || detail == "" {
 		detail = f.Code.Meaning()

@@ -49,9 +49,9 @@ type Config struct {
 
 // Keys says where the key ring comes from.
 type Keys struct {
-	Source    string        `env:"KEYS_SOURCE" envDefault:"file" oneof:"file,env,ssm,secretsmanager" doc:"Where the key ring is kept."`
+	Source    string        `env:"KEYS_SOURCE" envDefault:"file" oneof:"file,env,ssm" doc:"Where the key ring is kept."`
 	Ring      string        `env:"KEYS" secret:"true" doc:"The key ring itself as JSON, for LANYARD_KEYS_SOURCE=env."`
-	Name      string        `env:"KEYS_NAME" doc:"SSM parameter or Secrets Manager secret that holds the key ring."`
+	Name      string        `env:"KEYS_NAME" doc:"SSM parameter (SecureString) that holds the key ring."`
 	KMSKey    string        `env:"KEYS_KMS" doc:"KMS key that signs ES256 access tokens instead of a key in the ring."`
 	Algorithm string        `env:"KEYS_ALGORITHM" envDefault:"ES256" oneof:"ES256,EdDSA,HS256" doc:"Algorithm of new signing keys."`
 	Reload    time.Duration `env:"KEYS_RELOAD" envDefault:"60s" min:"1s" max:"1h" doc:"How long a loaded key ring is used before it is read again."`
@@ -312,8 +312,8 @@ func (c *Config) check() []string {
 	if c.Keys.Source == "env" && c.Keys.Ring == "" {
 		out = append(out, Prefix+"KEYS: expected the key ring, since "+Prefix+"KEYS_SOURCE=env")
 	}
-	if (c.Keys.Source == "ssm" || c.Keys.Source == "secretsmanager") && c.Keys.Name == "" {
-		out = append(out, Prefix+"KEYS_NAME: expected the name of the parameter or secret")
+	if c.Keys.Source == "ssm" && c.Keys.Name == "" {
+		out = append(out, Prefix+"KEYS_NAME: expected the name of the parameter")
 	}
 	if c.Mail.Sender == "smtp" && c.Mail.SMTP == "" {
 		out = append(out, Prefix+"SMTP_URL: expected a server, since "+Prefix+"MAIL_SENDER=smtp")

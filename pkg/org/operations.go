@@ -43,15 +43,13 @@ func Operations(s *Service) []api.Operation {
 	}
 }
 
-// OrgPath names an organization in a path.
-type OrgPath struct {
+type orgPath struct {
 	OrgID string `path:"orgId" maxLength:"64"`
 }
 
 type organizationOutput struct{ Body Organization }
 
-// NameBody is the body that names an organization.
-type NameBody struct {
+type nameBody struct {
 	Name string `json:"name" minLength:"1" maxLength:"200"`
 }
 
@@ -79,7 +77,7 @@ func CreateOperation(s *Service) api.Operation {
 		Table: []api.Use{writesOrg, writesMembers, writesAudit}, Requests: 2,
 		Audit: []string{string(audit.OrganizationCreated)},
 		Event: api.Event{Body: map[string]any{"name": "Coastal Marine Services"}},
-	}, func(ctx context.Context, in *struct{ Body NameBody }) (*organizationOutput, error) {
+	}, func(ctx context.Context, in *struct{ Body nameBody }) (*organizationOutput, error) {
 		o, err := s.Create(ctx, in.Body.Name)
 		return &organizationOutput{Body: o}, err
 	})
@@ -92,7 +90,7 @@ func GetOperation(s *Service) api.Operation {
 		Summary: "One organization, for its members.",
 		Table:   []api.Use{readsFacts, readsOrg, writesAudit}, Requests: 4, Audit: []string{string(audit.PowerUsed)},
 		Event: api.Event{Params: atOrg},
-	}, func(ctx context.Context, in *OrgPath) (*organizationOutput, error) {
+	}, func(ctx context.Context, in *orgPath) (*organizationOutput, error) {
 		o, err := s.Get(ctx, in.OrgID)
 		return &organizationOutput{Body: o}, err
 	})
@@ -107,8 +105,8 @@ func ChangeOperation(s *Service) api.Operation {
 		Audit: []string{string(audit.OrganizationChanged), string(audit.AccessDenied)},
 		Event: api.Event{Params: atOrg, Body: map[string]any{"name": "Coastal Marine"}},
 	}, func(ctx context.Context, in *struct {
-		OrgPath
-		Body NameBody
+		orgPath
+		Body nameBody
 	}) (*organizationOutput, error) {
 		o, err := s.Rename(ctx, in.OrgID, in.Body.Name)
 		return &organizationOutput{Body: o}, err
@@ -123,14 +121,13 @@ func DeleteOperation(s *Service) api.Operation {
 		Table: []api.Use{readsFacts, readsOrg, writesOrg, checksRight, writesAudit, queuesTask}, Requests: 4,
 		Audit: []string{string(audit.OrganizationDeleted), string(audit.AccessDenied)},
 		Event: api.Event{Params: atOrg},
-	}, func(ctx context.Context, in *OrgPath) (*api.Empty, error) {
+	}, func(ctx context.Context, in *orgPath) (*api.Empty, error) {
 		return nil, s.Delete(ctx, in.OrgID)
 	})
 }
 
-// OrgListInput is what lists below an organization take.
-type OrgListInput struct {
-	OrgPath
+type orgListInput struct {
+	orgPath
 	api.ListInput
 }
 
@@ -145,7 +142,7 @@ func MembersListOperation(s *Service) api.Operation {
 		Table: []api.Use{readsFacts, readsOrg, writesAudit,
 			{Actions: []api.Action{api.Query}, Keys: "ORG#*", Index: true}}, Requests: 7, Audit: []string{string(audit.PowerUsed)},
 		Event: api.Event{Params: atOrg, Query: "limit=10"},
-	}, func(ctx context.Context, in *OrgListInput) (*MembersOutput, error) {
+	}, func(ctx context.Context, in *orgListInput) (*MembersOutput, error) {
 		list, err := s.Members(ctx, in.OrgID, in.ListInput)
 		return &MembersOutput{Body: list}, err
 	})
@@ -162,7 +159,7 @@ func MembersAddOperation(s *Service) api.Operation {
 		Audit: []string{string(audit.MemberAdded), string(audit.AccessDenied)},
 		Event: api.Event{Params: atOrg, Body: map[string]any{"userId": sampleUser, "role": "manager"}},
 	}, func(ctx context.Context, in *struct {
-		OrgPath
+		orgPath
 		Body struct {
 			UserID string         `json:"userId" format:"uuid"`
 			Role   access.OrgRole `json:"role" enum:"admin,manager,viewer,member"`
@@ -173,9 +170,8 @@ func MembersAddOperation(s *Service) api.Operation {
 	})
 }
 
-// MemberPath names a member of an organization in a path.
-type MemberPath struct {
-	OrgPath
+type memberPath struct {
+	orgPath
 	UserID string `path:"userId" maxLength:"64"`
 }
 
@@ -190,7 +186,7 @@ func MembersChangeOperation(s *Service) api.Operation {
 		Audit: []string{string(audit.MemberChanged), string(audit.AccessDenied)},
 		Event: api.Event{Params: atMember, Body: map[string]any{"role": "viewer"}},
 	}, func(ctx context.Context, in *struct {
-		MemberPath
+		memberPath
 		Body struct {
 			Role access.OrgRole `json:"role" enum:"admin,manager,viewer,member"`
 		}
@@ -208,7 +204,7 @@ func MembersRemoveOperation(s *Service) api.Operation {
 		Table: []api.Use{readsFacts, readsOrg, writesOrg, writesMembers, writesAudit}, Requests: 6,
 		Audit: []string{string(audit.MemberRemoved), string(audit.AccessDenied)},
 		Event: api.Event{Params: atMember},
-	}, func(ctx context.Context, in *MemberPath) (*api.Empty, error) {
+	}, func(ctx context.Context, in *memberPath) (*api.Empty, error) {
 		return nil, s.Remove(ctx, in.OrgID, in.UserID)
 	})
 }
@@ -224,7 +220,7 @@ func InvitationsListOperation(s *Service) api.Operation {
 		Table:   []api.Use{readsFacts, readsOrg, writesAudit, {Actions: []api.Action{api.Query}, Keys: "ORG#*"}}, Requests: 5,
 		Audit: []string{string(audit.PowerUsed), string(audit.AccessDenied)},
 		Event: api.Event{Params: atOrg},
-	}, func(ctx context.Context, in *OrgListInput) (*InvitationsOutput, error) {
+	}, func(ctx context.Context, in *orgListInput) (*InvitationsOutput, error) {
 		list, err := s.Invitations(ctx, in.OrgID, in.ListInput)
 		return &InvitationsOutput{Body: list}, err
 	})
@@ -243,7 +239,7 @@ func InvitationsCreateOperation(s *Service) api.Operation {
 		Audit: []string{string(audit.InvitationCreated), string(audit.AccessDenied)},
 		Event: api.Event{Params: atOrg, Body: map[string]any{"email": "erin@example.com", "role": "viewer"}},
 	}, func(ctx context.Context, in *struct {
-		OrgPath
+		orgPath
 		Body struct {
 			Email string         `json:"email" minLength:"3" maxLength:"254"`
 			Role  access.OrgRole `json:"role" enum:"admin,manager,viewer,member"`
@@ -263,7 +259,7 @@ func InvitationsRevokeOperation(s *Service) api.Operation {
 		Audit: []string{string(audit.InvitationRevoked), string(audit.AccessDenied)},
 		Event: api.Event{Params: map[string]string{"orgId": sampleOrg, "invitationId": sampleInvite}},
 	}, func(ctx context.Context, in *struct {
-		OrgPath
+		orgPath
 		InvitationID string `path:"invitationId" maxLength:"64"`
 	}) (*api.Empty, error) {
 		return nil, s.Revoke(ctx, in.OrgID, in.InvitationID)
@@ -326,7 +322,7 @@ func AuditOperation(s *Service) api.Operation {
 		Audit: []string{string(audit.PowerUsed), string(audit.AccessDenied)},
 		Event: api.Event{Params: atOrg, Query: "type=member.added&limit=10"},
 	}, func(ctx context.Context, in *struct {
-		OrgPath
+		orgPath
 		TrailInput
 	}) (*struct{ Body api.List[audit.Event] }, error) {
 		list, err := s.Trail(ctx, in.OrgID, in.Filter(), in.ListInput)

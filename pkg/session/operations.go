@@ -2,13 +2,16 @@ package session
 
 import (
 	"context"
+	"math"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/lanyard-auth/lanyard/pkg/account"
 	"github.com/lanyard-auth/lanyard/pkg/api"
 	"github.com/lanyard-auth/lanyard/pkg/audit"
 	"github.com/lanyard-auth/lanyard/pkg/caller"
+	"github.com/lanyard-auth/lanyard/pkg/cursor"
 	"github.com/lanyard-auth/lanyard/pkg/fault"
 )
 
@@ -58,7 +61,7 @@ func (s *Service) Deliver(g Granted, d Delivery) *GrantedOutput {
 	if d == ByBody {
 		out.Body.Tokens = &TokenSet{
 			AccessToken: g.AccessToken, RefreshToken: g.RefreshToken, TokenType: "Bearer",
-			ExpiresIn: int(g.AccessExpires.Sub(now).Round(time.Second).Seconds()), DeviceToken: g.Device,
+			ExpiresIn: int(math.Ceil(g.AccessExpires.Sub(now).Seconds())), DeviceToken: g.Device,
 		}
 		return out
 	}
@@ -244,14 +247,33 @@ func ListOperation(s *Service) api.Operation {
 	return api.New(api.Spec{
 		ID: "auth-sessions-list", Method: http.MethodGet, Path: "/api/auth/sessions", Tag: "Sign-in", Access: api.User,
 		Summary: "List the signed-in user's sessions.",
-		Table:   []api.Use{{Actions: []api.Action{api.Query}, Keys: "USER#*"}}, Requests: 2,
-	}, func(ctx context.Context, in *api.ListInput) (*ListOutput, error) {
-		if in.Cursor != "" { // the session limit keeps the list to one page
-			return nil, fault.New(fault.CodeInvalidCursor, fault.CodeInvalidCursor.Meaning())
-		}
-		views, err := s.List(ctx)
-		return &ListOutput{Body: api.List[View]{Items: views}}, err
-	})
+		Table:   []api.Use{{Actions: []api.Action{api.Query}, Keys: "USER#*"}}, Secrets: true, Requests: 2,
+	}, s.list)
+}
+
+func (s *Service) list(ctx context.Context, in *api.ListInput) (*ListOutput, error) {
+	query := cursor.Query("sessions")
+	after, err := s.Accounts.Cursors.Read(ctx, in.Cursor, query)
+	if err != nil {
+		return nil, err
+	}
+	views, err := s.List(ctx)
+	if err != nil {
+		return nil, err
+	}
+	// The session limit bounds the whole list; a page goes on behind the session
+	// that the last one ended with, or from the start where that has ended.
+	if i := slices.IndexFunc(views, func(v View) bool { return v.ID == after }); i >= 0 {
+		views = views[i+1:]
+	}
+	next := ""
+	if len(views) > in.Limit {
+		views = views[:in.Limit]
+		next = views[in.Limit-1].ID
+	}
+	out := &ListOutput{Body: api.List[View]{Items: views}}
+	out.Body.NextCursor, err = s.Accounts.Cursors.Next(ctx, next, query)
+	return out, err
 }
 
 type endInput struct {

@@ -1,0 +1,40 @@
+package account
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/lanyard-auth/lanyard/pkg/api"
+	"github.com/lanyard-auth/lanyard/pkg/audit"
+	"github.com/lanyard-auth/lanyard/pkg/cursor"
+)
+
+type activityOutput struct{ Body api.List[audit.Event] }
+
+// ActivityOperation is GET /api/auth/activity.
+func ActivityOperation(s *Service) api.Operation {
+	return api.New(api.Spec{
+		ID: "auth-activity", Method: http.MethodGet, Path: "/api/auth/activity", Tag: "Sign-in", Access: api.User,
+		Summary: "The signed-in user's own audit events, newest first.",
+		Table:   []api.Use{{Actions: []api.Action{api.Query}, Keys: "AUDIT#USER-*"}}, Secrets: true, Requests: 2,
+	}, s.activity)
+}
+
+func (s *Service) activity(ctx context.Context, in *api.ListInput) (*activityOutput, error) {
+	p, err := principal(ctx)
+	if err != nil {
+		return nil, err
+	}
+	query := cursor.Query("activity")
+	after, err := s.Cursors.Read(ctx, in.Cursor, query)
+	if err != nil {
+		return nil, err
+	}
+	events, next, err := s.Audit.List(ctx, audit.UserStream(p.UserID), audit.Filter{}, in.Limit, audit.Position(after))
+	if err != nil {
+		return nil, err
+	}
+	out := &activityOutput{Body: api.List[audit.Event]{Items: events}}
+	out.Body.NextCursor, err = s.Cursors.Next(ctx, string(next), query)
+	return out, err
+}

@@ -1,0 +1,26 @@
+package assembly
+
+import (
+	"context"
+
+	"github.com/lanyard-auth/lanyard/pkg/audit"
+	"github.com/lanyard-auth/lanyard/pkg/session"
+	"github.com/lanyard-auth/lanyard/pkg/throttle"
+)
+
+// guard is what sessions need of the abuse limits.
+type guard struct{ *throttle.Limiter }
+
+func (g guard) Reserve(ctx context.Context, who string) (session.Reservation, error) {
+	r, err := g.Limiter.Reserve(ctx, throttle.SignIn, who)
+	return session.Reservation{Forget: r.Forget}, err
+}
+
+// Limiter gives the abuse limits. There is one for a process: it remembers
+// recent refusals.
+func (a *Assembly) Limiter() *throttle.Limiter {
+	a.limiter.Do(func() {
+		a.limits = throttle.New(a.Deps, throttle.Parts{Audit: audit.New(a.Deps), Tickets: a.Codec()})
+	})
+	return a.limits
+}

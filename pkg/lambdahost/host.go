@@ -1,0 +1,91 @@
+package lambdahost
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"time"
+
+	"github.com/aws/aws-lambda-go/lambda"
+	awsconfig "github.com/aws/aws-sdk-go-v2/config"
+
+	"github.com/lanyard-auth/lanyard/pkg/api"
+	"github.com/lanyard-auth/lanyard/pkg/assembly"
+	"github.com/lanyard-auth/lanyard/pkg/awskeys"
+	"github.com/lanyard-auth/lanyard/pkg/config"
+	"github.com/lanyard-auth/lanyard/pkg/gateway"
+	"github.com/lanyard-auth/lanyard/pkg/metrics"
+	"github.com/lanyard-auth/lanyard/pkg/service"
+	"github.com/lanyard-auth/lanyard/pkg/table"
+)
+
+// version is set by the linker.
+var version = "dev"
+
+// Assemble reads the environment of a function and makes its assembly.
+func Assemble(ctx context.Context) (*assembly.Assembly, error) {
+	cfg, err := config.FromEnvironment()
+	if err != nil {
+		return nil, err
+	}
+	sdk, err := awsconfig.LoadDefaultConfig(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("load AWS configuration: %w", err)
+	}
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(cfg.LogLevel)); err != nil {
+		return nil, fmt.Errorf("LANYARD_LOG_LEVEL: %w", err)
+	}
+	keys, err := awskeys.Source(cfg.Keys, sdk)
+	if err != nil {
+		return nil, err
+	}
+	cached, err := assembly.CachedKeys(keys, cfg.Keys.Reload, time.Now)
+	if err != nil {
+		return nil, err
+	}
+	return &assembly.Assembly{Keys: cached, Version: version, Deps: service.Deps{
+		Config: cfg, Table: table.New(sdk, cfg.Table, table.Options{Endpoint: cfg.Dynamo}), Now: time.Now,
+		Log:           slog.New(slog.NewJSONHandler(os.Stdout, &slog.HandlerOptions{Level: level})),
+		SessionsEnded: func(string) {}, // other instances follow within the session-check bound
+	}}, nil
+}
+
+// fail ends a function that cannot start: Lambda reports an init error.
+func fail(err error) {
+	fmt.Fprintln(os.Stderr, err)
+	os.Exit(1)
+}
+
+// Run hosts one operation behind the HTTP API. It does not return.
+func Run(bind func(*assembly.Assembly) (api.Operation, error)) {
+	a, err := Assemble(context.Background())
+	if err != nil {
+		fail(err)
+	}
+	op, err := bind(a)
+	if err != nil {
+		fail(err)
+	}
+	o := a.Options(gateway.IdentifyLambda)
+	o.Observe = metrics.Observer(os.Stdout, a.Deps.Log, a.Deps.Config.Stage, a.Deps.Now)
+	h, err := api.NewHandler(o, op)
+	if err != nil {
+		fail(err)
+	}
+	lambda.Start(gateway.Lambda(h))
+}
+
+// RunAuthorizer hosts the authorizer. It does not return.
+func RunAuthorizer() {
+	a, err := Assemble(context.Background())
+	if err != nil {
+		fail(err)
+	}
+	auth, _, err := a.Authorizer()
+	if err != nil {
+		fail(err)
+	}
+	lambda.Start(auth.Authorize)
+}

@@ -1,0 +1,97 @@
+// Package metrics writes what operators watch: one structured log line a
+// request, and the same figures in CloudWatch's embedded metric format (EMF),
+// which needs no request of its own.
+//
+// It must not know users beyond their id, and never sees a body.
+package metrics
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/lanyard-auth/lanyard/pkg/api"
+)
+
+// Namespace is the CloudWatch namespace of all metrics.
+const Namespace = "Lanyard"
+
+// The metrics of a request.
+const (
+	Latency      = "Latency"      // milliseconds
+	ServerErrors = "ServerErrors" // answers of 500 and above
+	Throttled    = "Throttled"    // answers of 429
+	Refused      = "Refused"      // answers of 401 and 403
+)
+
+// emf is the head of an embedded metric document ("CloudWatch embedded metric
+// format specification").
+type emf struct {
+	Timestamp int64        `json:"Timestamp"`
+	Metrics   []directives `json:"CloudWatchMetrics"`
+}
+
+type directives struct {
+	Namespace  string       `json:"Namespace"`
+	Dimensions [][]string   `json:"Dimensions"`
+	Metrics    []definition `json:"Metrics"`
+}
+
+type definition struct {
+	Name string `json:"Name"`
+	Unit string `json:"Unit"`
+}
+
+// line is one request: the log line and the metrics in one.
+type line struct {
+	AWS          emf     `json:"_aws"`
+	Level        string  `json:"level"`
+	Message      string  `json:"msg"`
+	Stage        string  `json:"stage"`
+	Operation    string  `json:"operation"`
+	Route        string  `json:"route"`
+	RequestID    string  `json:"requestId"`
+	UserID       string  `json:"userId,omitempty"`
+	Status       int     `json:"status"`
+	Code         string  `json:"code,omitempty"`
+	Latency      float64 `json:"Latency"`
+	ServerErrors int     `json:"ServerErrors"`
+	Throttled    int     `json:"Throttled"`
+	Refused      int     `json:"Refused"`
+}
+
+// Observer gives the function that writes a line for every request to w.
+// A line that cannot be written is reported to log.
+func Observer(w io.Writer, log *slog.Logger, stage string, now func() time.Time) func(context.Context, api.Observation) {
+	var mu sync.Mutex
+	return func(ctx context.Context, o api.Observation) {
+		l := line{
+			AWS: emf{Timestamp: now().UnixMilli(), Metrics: []directives{{
+				Namespace: Namespace, Dimensions: [][]string{{"stage"}, {"stage", "operation"}},
+				Metrics: []definition{{Latency, "Milliseconds"}, {ServerErrors, "Count"}, {Throttled, "Count"}, {Refused, "Count"}},
+			}}},
+			Level: "INFO", Message: "request", Stage: stage, Operation: o.Operation, Route: o.RouteKey, RequestID: o.RequestID,
+			UserID: o.UserID, Status: o.Status, Code: o.Code, Latency: float64(o.Duration.Microseconds()) / 1000,
+		}
+		switch {
+		case o.Status >= 500:
+			l.ServerErrors, l.Level = 1, "ERROR"
+		case o.Status == 429:
+			l.Throttled = 1
+		case o.Status == 401, o.Status == 403:
+			l.Refused = 1
+		}
+		raw, err := json.Marshal(l)
+		if err == nil {
+			mu.Lock()
+			_, err = w.Write(append(raw, '\n'))
+			mu.Unlock()
+		}
+		if err != nil {
+			log.ErrorContext(ctx, "write metrics", "error", err.Error())
+		}
+	}
+}
