@@ -1,0 +1,94 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"time"
+
+	"github.com/lanyard-auth/lanyard/pkg/api"
+	"github.com/lanyard-auth/lanyard/pkg/config"
+)
+
+// console is where serve speaks: lines for people, or JSON for programs.
+type console struct {
+	w      io.Writer
+	json   bool
+	colour bool
+	logger *slog.Logger
+}
+
+func newConsole(f *os.File, cfg config.Config) *console {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(cfg.LogLevel)); err != nil {
+		level = slog.LevelInfo
+	}
+	c := &console{w: f, json: cfg.Log == "json"}
+	if info, err := f.Stat(); err == nil && os.Getenv("NO_COLOR") == "" {
+		c.colour = info.Mode()&os.ModeCharDevice != 0
+	}
+	o := &slog.HandlerOptions{Level: level}
+	if c.json {
+		c.logger = slog.New(slog.NewJSONHandler(f, o))
+	} else {
+		c.logger = slog.New(slog.NewTextHandler(f, &slog.HandlerOptions{Level: max(level, slog.LevelWarn)}))
+	}
+	return c
+}
+
+// greet says where everything is.
+func (c *console) greet(cfg config.Config, s *serveCommand, local bool) {
+	if c.json {
+		c.logger.Info("listening", "url", cfg.PublicURL, "version", version)
+		return
+	}
+	store := "embedded, in " + s.Data
+	if cfg.Dynamo != "" {
+		store = cfg.Dynamo
+	}
+	fmt.Fprintf(c.w, "\n  %s %s\n\n", c.bold("Lanyard"), version)
+	fmt.Fprintf(c.w, "  API      %s\n  Docs     %s/docs\n", cfg.PublicURL, cfg.PublicURL)
+	if local && cfg.Mail.Sender == "local" {
+		fmt.Fprintf(c.w, "  Mail     %s/dev/mail\n", cfg.PublicURL)
+	}
+	fmt.Fprintf(c.w, "  Store    %s\n\n  Stop with Ctrl-C.\n\n", store)
+}
+
+func (c *console) bold(s string) string { return c.paint("1", s) }
+
+func (c *console) paint(code, s string) string {
+	if !c.colour {
+		return s
+	}
+	return "\x1b[" + code + "m" + s + "\x1b[0m"
+}
+
+// observer gives what the pipeline tells of each request: a line here, and a
+// word to whoever follows up on writes.
+func (c *console) observer(wrote func()) func(context.Context, api.Observation) {
+	return func(ctx context.Context, o api.Observation) {
+		if c.json {
+			c.logger.LogAttrs(ctx, slog.LevelInfo, "request", slog.String("requestId", o.RequestID), slog.String("operation", o.Operation),
+				slog.String("route", o.RouteKey), slog.String("userId", o.UserID), slog.Int("status", o.Status),
+				slog.String("code", o.Code), slog.Float64("ms", float64(o.Duration.Microseconds())/1000))
+		} else {
+			colour := "32"
+			switch {
+			case o.Status >= 500:
+				colour = "31"
+			case o.Status >= 400:
+				colour = "33"
+			}
+			line := fmt.Sprintf("%s %s %s %s", time.Now().Format(time.TimeOnly), c.paint(colour, fmt.Sprint(o.Status)), o.RouteKey, o.Duration.Round(100*time.Microsecond))
+			if o.Code != "" {
+				line += " " + o.Code
+			}
+			fmt.Fprintln(c.w, line)
+		}
+		if len(o.RouteKey) > 3 && o.RouteKey[:3] != "GET" {
+			wrote()
+		}
+	}
+}

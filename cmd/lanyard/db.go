@@ -1,0 +1,55 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"time"
+
+	"github.com/lanyard-auth/lanyard/internal/localdynamo"
+)
+
+type dbCommand struct {
+	Listen string `help:"Address to listen on." default:"127.0.0.1:8000"`
+	Data   string `help:"Directory of the data file." default:".lanyard"`
+	Memory bool   `help:"Keep nothing: the data is gone when the command ends."`
+}
+
+// Run serves the engine until ctx ends.
+func (c *dbCommand) Run(ctx context.Context) (err error) {
+	o := localdynamo.Options{Dir: c.Data}
+	if c.Memory {
+		o.Dir = ""
+	}
+	e, err := localdynamo.Open(o)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, e.Close()) }()
+	l, err := net.Listen("tcp", c.Listen)
+	if err != nil {
+		return fmt.Errorf("listen: %w", err)
+	}
+	fmt.Fprintf(os.Stdout, "DynamoDB-compatible store on http://%s\n", l.Addr())
+	return serveUntil(ctx, &http.Server{Handler: e, ReadHeaderTimeout: 10 * time.Second}, l)
+}
+
+// serveUntil serves until ctx ends, then lets the requests under way finish.
+func serveUntil(ctx context.Context, s *http.Server, l net.Listener) error {
+	failed := make(chan error, 1)
+	go func() { failed <- s.Serve(l) }()
+	select {
+	case err := <-failed:
+		return fmt.Errorf("serve: %w", err)
+	case <-ctx.Done():
+	}
+	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), 20*time.Second)
+	defer cancel()
+	if err := s.Shutdown(grace); err != nil {
+		return fmt.Errorf("stop: %w", err)
+	}
+	return nil
+}

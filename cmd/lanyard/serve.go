@@ -1,0 +1,246 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	mathrand "math/rand/v2"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	openapi "github.com/lanyard-auth/lanyard/api"
+	"github.com/lanyard-auth/lanyard/internal/catalog"
+	"github.com/lanyard-auth/lanyard/pkg/assembly"
+	"github.com/lanyard-auth/lanyard/pkg/config"
+	"github.com/lanyard-auth/lanyard/pkg/mail"
+	"github.com/lanyard-auth/lanyard/pkg/service"
+	"github.com/lanyard-auth/lanyard/pkg/task"
+	"github.com/lanyard-auth/lanyard/pkg/token"
+	"github.com/lanyard-auth/lanyard/pkg/token/keystore"
+)
+
+type serveCommand struct {
+	Listen   string `help:"Address to listen on." default:"127.0.0.1:8080"`
+	Data     string `help:"Directory of the embedded store and the keys." default:".lanyard"`
+	DynamoDB string `name:"dynamodb" help:"URL of a DynamoDB to use instead of the embedded store." placeholder:"URL"`
+	Log      string `help:"Log format." enum:"text,json,auto" default:"auto"`
+}
+
+// maxHeader is API Gateway's bound on the request line and all headers; the
+// server counts 4096 bytes more than it is told.
+const maxHeader = 10_240 - 4096
+
+// Run serves until ctx ends.
+func (c *serveCommand) Run(ctx context.Context) (err error) {
+	l, err := net.Listen("tcp", c.Listen)
+	if err != nil {
+		return fmt.Errorf("listen: %w", err)
+	}
+	cfg, err := c.configuration(os.Environ(), l.Addr())
+	if err != nil {
+		return errors.Join(err, l.Close())
+	}
+	logs := newConsole(os.Stdout, cfg)
+	store, err := openStore(ctx, cfg, c.Data)
+	if err != nil {
+		return errors.Join(err, l.Close())
+	}
+	defer func() { err = errors.Join(err, store.Close()) }()
+	keys, err := openKeys(ctx, cfg, c.Data)
+	if err != nil {
+		return errors.Join(err, l.Close())
+	}
+	a := &assembly.Assembly{Keys: keys, Version: version, Deps: service.Deps{
+		Config: cfg, Table: store.table, Now: time.Now, Log: logs.logger, SessionsEnded: func(string) {},
+	}}
+	run, err := c.start(a, store, logs)
+	if err != nil {
+		return errors.Join(err, l.Close())
+	}
+	background, stop := context.WithCancel(context.WithoutCancel(ctx))
+	var work sync.WaitGroup
+	for _, loop := range run.loops {
+		work.Go(func() { loop(background) })
+	}
+	logs.greet(cfg, c, store.local)
+	err = serveUntil(ctx, &http.Server{
+		Handler: run.handler, MaxHeaderBytes: maxHeader, ReadHeaderTimeout: 10 * time.Second,
+		ReadTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute,
+	}, l)
+	stop()
+	work.Wait()
+	return err
+}
+
+// running is what serve runs: the handler, and the loops beside it.
+type running struct {
+	handler http.Handler
+	loops   []func(context.Context)
+}
+
+// start puts the server together on an assembly.
+func (c *serveCommand) start(a *assembly.Assembly, store *store, logs *console) (*running, error) {
+	auth, checker, err := a.Authorizer()
+	if err != nil {
+		return nil, err
+	}
+	if checker != nil {
+		a.Deps.SessionsEnded = checker.Forget
+	}
+	services, err := catalog.NewServices(a)
+	if err != nil {
+		return nil, err
+	}
+	tasks := task.NewRunner(a.Deps, services.Accounts.Tasks())
+	relay, box, err := c.mail(a, store)
+	if err != nil {
+		return nil, err
+	}
+	wake := make(chan struct{}, 1)
+	handler, err := a.Server(catalog.Operations(services, openapi.Document), auth, logs.observer(func() {
+		select {
+		case wake <- struct{}{}:
+		default:
+		}
+	}))
+	if err != nil {
+		return nil, err
+	}
+	mux := http.NewServeMux()
+	mux.Handle("/", handler)
+	if box != nil {
+		page, err := box.Handler(a.Deps.Config.Mail.Product, a.Deps.Config.PublicURL)
+		if err != nil {
+			return nil, err
+		}
+		mux.Handle(mail.MailboxPath, page)
+		mux.Handle(mail.MailboxPath+"/", page)
+	}
+	ticks := make(chan time.Time)
+	return &running{handler: mux, loops: []func(context.Context){
+		func(ctx context.Context) { relay.Run(ctx, ticks) },
+		func(ctx context.Context) { followUp(ctx, a, tasks, relay, wake) },
+	}}, nil
+}
+
+// followUp carries out tasks and then wakes the relay: after every request
+// that may have written some, and once a second for what became due.
+func followUp(ctx context.Context, a *assembly.Assembly, tasks *task.Runner, relay *mail.Relay, wake <-chan struct{}) {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		if _, err := tasks.Drain(ctx); err != nil && ctx.Err() == nil {
+			a.Deps.Log.ErrorContext(ctx, "tasks", "error", err.Error())
+		}
+		relay.Wake()
+		select {
+		case <-ctx.Done():
+			return
+		case <-wake:
+		case <-tick.C:
+		}
+	}
+}
+
+// mail makes the relay and, where mail stays here, the mailbox.
+func (c *serveCommand) mail(a *assembly.Assembly, store *store) (*mail.Relay, *mail.Mailbox, error) {
+	cfg := a.Deps.Config
+	templates, err := mail.NewTemplates(mail.TemplateConfig{
+		Product: cfg.Mail.Product, PublicURL: cfg.PublicURL, Language: cfg.Mail.Language, Dir: cfg.Mail.Templates,
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	var box *mail.Mailbox
+	var sender mail.Sender
+	switch {
+	case cfg.Mail.Sender == "local" && store.local:
+		box = mail.NewMailbox(a.Deps, a.Codec(), rand.Reader)
+		sender = box
+	case cfg.Mail.Sender == "smtp":
+		smtp, err := mail.NewSMTPConfig(cfg.Mail.SMTP)
+		if err != nil {
+			return nil, nil, err
+		}
+		sender = mail.NewSMTP(smtp)
+	default:
+		return nil, nil, fmt.Errorf("LANYARD_MAIL_SENDER=%s cannot be used with this store: use smtp", cfg.Mail.Sender)
+	}
+	relay, err := mail.NewRelay(a.Deps, mail.RelayParts{Seal: a.Codec(), Sender: sender, Templates: templates, Jitter: mathrand.Float64})
+	return relay, box, err
+}
+
+// configuration reads the environment and lets the flags and the address that
+// was really taken fill in what it leaves open.
+func (c *serveCommand) configuration(environ []string, addr net.Addr) (config.Config, error) {
+	set := map[string]bool{}
+	for _, kv := range environ {
+		name, _, _ := strings.Cut(kv, "=")
+		set[name] = true
+	}
+	if !set["LANYARD_PUBLIC_URL"] {
+		environ = append(environ, "LANYARD_PUBLIC_URL="+publicURL(addr))
+	}
+	if c.Log != "auto" {
+		environ = append(environ, "LANYARD_LOG="+c.Log)
+	} else if !set["LANYARD_LOG"] {
+		environ = append(environ, "LANYARD_LOG=text")
+	}
+	if c.DynamoDB != "" {
+		if _, err := url.ParseRequestURI(c.DynamoDB); err != nil {
+			return config.Config{}, fmt.Errorf("--dynamodb: %w", err)
+		}
+		environ = append(environ, "LANYARD_DYNAMODB="+c.DynamoDB)
+	}
+	return config.Load(environ)
+}
+
+// publicURL is the origin of a listener; one on all addresses is reached as localhost.
+func publicURL(addr net.Addr) string {
+	host, port, err := net.SplitHostPort(addr.String())
+	if err != nil {
+		return "http://" + addr.String()
+	}
+	if ip := net.ParseIP(host); ip == nil || ip.IsUnspecified() {
+		host = "localhost"
+	}
+	return "http://" + net.JoinHostPort(host, port)
+}
+
+// openKeys opens the key ring; the file source makes one on the first run.
+func openKeys(ctx context.Context, cfg config.Config, dir string) (token.Source, error) {
+	var source token.Source
+	switch cfg.Keys.Source {
+	case "file":
+		f, err := keystore.NewFile(keystore.FileConfig{
+			Path: filepath.Join(dir, "keys.json"), Algorithm: token.Algorithm(cfg.Keys.Algorithm), Now: time.Now, Rand: rand.Reader,
+		})
+		if err != nil {
+			return nil, err
+		}
+		source = f
+	case "env":
+		ring, err := keystore.FromString(cfg.Keys.Ring)
+		if err != nil {
+			return nil, fmt.Errorf("LANYARD_KEYS: %w", err)
+		}
+		source = token.Static(ring)
+	default:
+		return nil, fmt.Errorf("LANYARD_KEYS_SOURCE=%s is for AWS: use file or env here", cfg.Keys.Source)
+	}
+	cached, err := assembly.CachedKeys(source, cfg.Keys.Reload, time.Now)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := cached.Load(ctx); err != nil {
+		return nil, fmt.Errorf("load keys: %w", err)
+	}
+	return cached, nil
+}

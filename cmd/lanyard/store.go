@@ -1,0 +1,79 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"net/url"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awsconfig "github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+
+	"github.com/lanyard-auth/lanyard/internal/localdynamo"
+	"github.com/lanyard-auth/lanyard/pkg/config"
+	"github.com/lanyard-auth/lanyard/pkg/table"
+)
+
+// store is an open table, and the engine under it where it is embedded.
+type store struct {
+	table  *table.Table
+	local  bool // on this machine: embedded, or a DynamoDB on a loopback address
+	engine *localdynamo.Engine
+}
+
+// Close closes the embedded engine.
+func (s *store) Close() error {
+	if s.engine == nil {
+		return nil
+	}
+	return s.engine.Close()
+}
+
+// openStore opens the embedded engine under dir or, where one is configured,
+// another DynamoDB, and makes the table on a store of this machine.
+func openStore(ctx context.Context, cfg config.Config, dir string) (*store, error) {
+	s := &store{}
+	if cfg.Dynamo == "" {
+		e, err := localdynamo.Open(localdynamo.Options{Dir: dir})
+		if err != nil {
+			return nil, err
+		}
+		s.engine, s.local = e, true
+		s.table = table.New(localAWS(), cfg.Table, table.Options{Transport: e.RoundTripper()})
+	} else {
+		s.local = onLoopback(cfg.Dynamo)
+		sdk := localAWS()
+		if !s.local {
+			var err error
+			if sdk, err = awsconfig.LoadDefaultConfig(ctx); err != nil {
+				return nil, fmt.Errorf("load AWS configuration: %w", err)
+			}
+		}
+		s.table = table.New(sdk, cfg.Table, table.Options{Endpoint: cfg.Dynamo})
+	}
+	if !s.local {
+		return s, nil
+	}
+	if err := s.table.Create(ctx); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// localAWS is an SDK configuration that can reach no account.
+func localAWS() aws.Config {
+	return aws.Config{Region: "local", Credentials: credentials.NewStaticCredentialsProvider("local", "local", "")}
+}
+
+func onLoopback(raw string) bool {
+	u, err := url.Parse(raw)
+	if err != nil {
+		return false
+	}
+	if u.Hostname() == "localhost" {
+		return true
+	}
+	ip, err := netip.ParseAddr(u.Hostname())
+	return err == nil && ip.IsLoopback()
+}
