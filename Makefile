@@ -1,0 +1,60 @@
+# Lanyard. `make help` lists the targets.
+SHELL := /bin/bash
+GO ?= go
+ARCH ?= arm64
+LDFLAGS := -s -w
+PKGS := $(shell $(GO) list ./... 2>/dev/null | grep -v '/functions/')
+
+.PHONY: help run demo test test-dynamodb check lint cover generate build build-cli bench fuzz clean
+
+help: ## Show this list
+	@grep -hE '^[a-z][a-zA-Z-]*:.*## ' $(MAKEFILE_LIST) | sort | awk -F':.*## ' '{printf "  \033[1m%-16s\033[0m %s\n", $$1, $$2}'
+
+run: ## Serve the API on http://127.0.0.1:8080, data in .lanyard
+	$(GO) run ./cmd/lanyard serve
+
+demo: ## The same with the example organization filled in
+	$(GO) run ./cmd/lanyard serve --demo
+
+test: ## Run every test, with the race detector
+	$(GO) test -race ./...
+
+test-dynamodb: ## Run the store's and the services' tests on AWS's DynamoDB Local (needs Java 17 and npm)
+	tools/dynamodb-local.sh $(GO) test -count=1 ./pkg/... ./internal/...
+
+check: lint cover build ## Lint, coverage, generated files, all functions
+
+lint: ## gofmt, vet and golangci-lint with the checked-in settings
+	@out=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$out" ] || { echo "not gofmt-clean:"; echo "$$out"; exit 1; }
+	$(GO) vet ./...
+	cd tools && $(GO) build -o ../bin/golangci-lint github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+	bin/golangci-lint run ./...
+
+cover: ## Statement coverage of pkg/..., which must be at least 90 %
+	@$(GO) test -coverpkg=./pkg/... -coverprofile=coverage.out ./... >/dev/null || { echo "tests failed; run make test"; exit 1; }
+	@$(GO) run ./internal/coverage -profile coverage.out -least 90
+
+generate: ## Write the files that follow from the operations and the configuration
+	$(GO) run ./internal/generate/write
+
+# Every function for Lambda: reproducible, stripped, without cgo.
+FUNCTIONS := $(notdir $(wildcard functions/*))
+build: $(FUNCTIONS:%=dist/%/bootstrap) ## Build every Lambda function into dist/ (ARCH=arm64 or amd64)
+
+dist/%/bootstrap: FORCE
+	@CGO_ENABLED=0 GOOS=linux GOARCH=$(ARCH) $(GO) build -buildvcs=false -trimpath -tags lambda.norpc -ldflags '$(LDFLAGS) -buildid=' -o $@ ./functions/$*
+
+build-cli: ## Build the lanyard binary into bin/
+	CGO_ENABLED=0 $(GO) build -buildvcs=false -trimpath -ldflags '$(LDFLAGS)' -o bin/lanyard ./cmd/lanyard
+
+bench: ## Go benchmarks, in the form benchstat reads
+	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+fuzz: ## Each fuzz target for ten seconds
+	tools/fuzz.sh 10s
+
+clean: ## Remove what was built
+	rm -rf bin dist coverage.out
+
+.PHONY: FORCE
+FORCE:
