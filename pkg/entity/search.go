@@ -38,6 +38,17 @@ type Found struct {
 	Entities  []Entity          // with the level of the user searched for
 	Documents []access.Resource // of FindDocuments
 	Next      string            // where the next page begins; empty: there is none
+
+	// Power is a standing that something on the page rests on and that is
+	// super-admin power, own or lent; nil where there is none.
+	Power *access.Standing
+}
+
+// note takes notice of what a result rests on.
+func (f *Found) note(st access.Standing) {
+	if f.Power == nil && st.Source == access.FromSuperAdmin {
+		f.Power = &st
+	}
 }
 
 // position is a place in a search: the candidate it is in, or begins with, and
@@ -107,6 +118,7 @@ func (s *Service) Find(ctx context.Context, q Search) (Found, error) {
 			return found, nil
 		}
 		found.Entities = append(found.Entities, st.entity.view(st.standing.Level))
+		found.note(st.standing)
 		last = st.after
 	}
 	return found, nil
@@ -121,12 +133,13 @@ func (s *Service) FindDocuments(ctx context.Context, q Search) (Found, error) {
 	var found Found
 	var last position
 	rounds := 0
-	take := func(d access.Resource, after position) bool {
+	take := func(d access.Resource, by access.Standing, after position) bool {
 		if len(found.Documents) == q.Limit {
 			found.Next = last.String()
 			return false
 		}
 		found.Documents = append(found.Documents, d)
+		found.note(by)
 		last = after
 		return true
 	}
@@ -139,7 +152,7 @@ func (s *Service) FindDocuments(ctx context.Context, q Search) (Found, error) {
 			return found, nil
 		}
 		if st.document != nil {
-			if !take(*st.document, st.after) {
+			if !take(*st.document, st.standing, st.after) {
 				return found, nil
 			}
 			continue
@@ -158,7 +171,7 @@ func (s *Service) FindDocuments(ctx context.Context, q Search) (Found, error) {
 				return Found{}, err
 			}
 			for _, d := range docs {
-				if !take(d.place(), st.within(d.ID)) {
+				if !take(d.place(), st.standing, st.within(d.ID)) {
 					return found, nil
 				}
 			}
