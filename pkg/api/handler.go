@@ -64,7 +64,8 @@ func NewHandler(o Options, ops ...Operation) (*Handler, error) {
 	b := &binder{bound: map[string]func(huma.Context){}, ops: map[string]*huma.Operation{}}
 	cfg := huma.Config{
 		OpenAPI: newDocument(o.Version, o.Browser.PublicURL, o.Cookies),
-		Formats: map[string]huma.Format{"application/json": huma.DefaultJSONFormat},
+		// huma finds the format of application/problem+json by its suffix.
+		Formats: map[string]huma.Format{"application/json": huma.DefaultJSONFormat, "json": huma.DefaultJSONFormat},
 	}
 	cfg.DefaultFormat = "application/json"
 	a := huma.NewAPI(cfg, b)
