@@ -1,6 +1,9 @@
 package localdynamo
 
 import (
+	"context"
+	"fmt"
+	"maps"
 	"slices"
 
 	"go.etcd.io/bbolt"
@@ -8,228 +11,320 @@ import (
 	"github.com/lanyard-auth/lanyard/internal/localdynamo/attr"
 )
 
-// maxBatchAnswer is how much a BatchGetItem answers; the rest is unprocessed.
-const maxBatchAnswer = 16 << 20
+// Limits of the batch operations.
+const (
+	maxBatchGet   = 100
+	maxBatchWrite = 25
+	maxBatchSize  = 16 << 20
+)
+
+type batchWriteRequest struct {
+	RequestItems                map[string][]writeRequest
+	ReturnConsumedCapacity      *string
+	ReturnItemCollectionMetrics *string
+}
+
+type writeRequest struct {
+	PutRequest, DeleteRequest *request
+}
 
 type batchGetRequest struct {
-	RequestItems           map[string]keysAndAttributes
-	ReturnConsumedCapacity string
+	RequestItems           map[string]*request
+	ReturnConsumedCapacity *string
 }
 
-type keysAndAttributes struct {
-	Keys                     []map[string]attr.Value
-	ConsistentRead           bool              `json:",omitempty"`
-	ProjectionExpression     *string           `json:",omitempty"`
-	AttributesToGet          []string          `json:",omitempty"`
-	ExpressionAttributeNames map[string]string `json:",omitempty"`
+// checkTables notes what is wrong with the map of a batch's tables.
+func checkTables[T any](v *violations, tables map[string]T) {
+	v.required(tables != nil, "requestItems")
+	if tables != nil && len(tables) == 0 {
+		v.add("'{}'", "requestItems", "have length greater than or equal to 1")
+	}
 }
 
-type batchGetAnswer struct {
-	Responses       map[string][]wireItem
-	UnprocessedKeys map[string]unprocessedKeys
-	Consumed        []*wireCapacity `json:"ConsumedCapacity,omitempty"`
-}
+func errDuplicateKeys() error { return invalid("Provided list of item keys contains duplicates") }
 
-type unprocessedKeys struct {
-	Keys                     []wireItem
-	ConsistentRead           bool              `json:",omitempty"`
-	ProjectionExpression     *string           `json:",omitempty"`
-	AttributesToGet          []string          `json:",omitempty"`
-	ExpressionAttributeNames map[string]string `json:",omitempty"`
-}
-
-func sortedNames[V any](m map[string]V) []string {
-	names := make([]string, 0, len(m))
-	for n := range m {
-		names = append(names, n)
+func batchWrite(ctx context.Context, c *call, body []byte) ([]byte, error) {
+	r, err := decode[batchWriteRequest](body)
+	if err != nil {
+		return nil, err
 	}
-	slices.Sort(names)
-	return names
-}
-
-func (e *call) batchGetItem(r *batchGetRequest) (any, error) {
-	if r.RequestItems == nil {
-		return nil, missing("requestItems")
+	writes, err := r.prepare()
+	if err != nil {
+		return nil, err
 	}
-	if len(r.RequestItems) == 0 {
-		return nil, invalid("1 validation error detected: Value '{}' at 'requestItems' failed to satisfy constraint: Member must have length greater than or equal to 1")
-	}
-	type ask struct {
-		table   *tableMeta
-		keys    [][]byte
-		project func(attr.Item) attr.Item
-	}
-	asks := map[string]*ask{}
-	total := 0
-	for _, name := range sortedNames(r.RequestItems) {
-		total += len(r.RequestItems[name].Keys)
-	}
-	if total > 100 {
-		return nil, invalid("Too many items requested for the BatchGetItem call")
-	}
-	for _, name := range sortedNames(r.RequestItems) {
-		ka := r.RequestItems[name]
-		if err := checkTableName(name); err != nil {
+	seen := map[string]bool{}
+	for _, w := range writes {
+		t, err := c.table(*w.req.TableName)
+		if err != nil {
 			return nil, err
 		}
-		if len(ka.Keys) == 0 {
-			return nil, invalid("1 validation error detected: Value '[]' at 'requestItems.%s.member.keys' failed to satisfy constraint: Member must have length greater than or equal to 1", name)
-		}
-		a := &ask{}
-		var err error
-		if a.project, err = parseProjection(ka.ProjectionExpression, ka.AttributesToGet, ka.ExpressionAttributeNames); err != nil {
+		if err := w.bindBatch(t); err != nil {
 			return nil, err
 		}
-		if a.table, err = e.table(name); err != nil {
+		if id := string(t.id) + string(w.key); seen[id] {
+			return nil, errDuplicateKeys()
+		} else {
+			seen[id] = true
+		}
+		if err := c.allow(c.op, t, nil, w.hash()); err != nil {
 			return nil, err
 		}
-		seen := map[string]bool{}
-		for _, k := range ka.Keys {
-			if err := checkValues(k); err != nil {
-				return nil, err
-			}
-			key, err := a.table.keyGiven(k)
-			if err != nil {
-				return nil, err
-			}
-			if seen[string(key)] {
-				return nil, invalid("Provided list of item keys contains duplicates")
-			}
-			seen[string(key)] = true
-			a.keys = append(a.keys, key)
-		}
-		asks[name] = a
 	}
-	out := batchGetAnswer{Responses: map[string][]wireItem{}, UnprocessedKeys: map[string]unprocessedKeys{}}
-	size := 0
-	err := e.view(func(tx *bbolt.Tx) error {
-		for _, name := range sortedNames(asks) {
-			a, ka := asks[name], r.RequestItems[name]
-			c := &capacity{}
-			out.Responses[name] = []wireItem{}
-			for i, key := range a.keys {
-				if size >= maxBatchAnswer {
-					u := out.UnprocessedKeys[name]
-					u.ConsistentRead, u.ProjectionExpression, u.AttributesToGet, u.ExpressionAttributeNames = ka.ConsistentRead, ka.ProjectionExpression, ka.AttributesToGet, ka.ExpressionAttributeNames
-					u.Keys = append(u.Keys, wireItem(ka.Keys[i]))
-					out.UnprocessedKeys[name] = u
-					continue
-				}
-				it, err := a.table.get(tx, key)
-				if err != nil {
-					return err
-				}
-				c.table += readUnits(itemSize(it), ka.ConsistentRead)
-				size += itemSize(it)
-				if it != nil {
-					out.Responses[name] = append(out.Responses[name], wireItem(a.project(it)))
-				}
+	costs := make([]consumed, len(writes))
+	err = c.engine.update(ctx, func(tx *writeTx) error {
+		for i, w := range writes {
+			if err := w.rebind(c.engine); err != nil {
+				return err
 			}
-			e.spent(c)
-			if w := c.wire(name, r.ReturnConsumedCapacity); w != nil {
-				out.Consumed = append(out.Consumed, w)
+			if err := w.evaluate(tx.Tx); err != nil {
+				return err
+			}
+			if err := w.apply(tx, &costs[i]); err != nil {
+				return err
 			}
 		}
 		return nil
 	})
-	return out, err
+	if err != nil {
+		return nil, err
+	}
+	for i, w := range writes {
+		c.spend(w.t).add(&costs[i])
+	}
+	o := newObject()
+	o.nest("UnprocessedItems", func() {})
+	c.capacity(o, r.ReturnConsumedCapacity, true, "")
+	if is(r.ReturnItemCollectionMetrics, "SIZE") {
+		collections(o, writes)
+	}
+	return o.done(), nil
 }
 
-type batchWriteRequest struct {
-	RequestItems           map[string][]writeRequest
-	ReturnConsumedCapacity string
-}
-
-type writeRequest struct {
-	PutRequest *struct {
-		Item map[string]attr.Value
-	}
-	DeleteRequest *struct {
-		Key map[string]attr.Value
-	}
-}
-
-type batchWriteAnswer struct {
-	UnprocessedItems map[string]any
-	Consumed         []*wireCapacity `json:"ConsumedCapacity,omitempty"`
-}
-
-func (e *call) batchWriteItem(r *batchWriteRequest) (any, error) {
-	if r.RequestItems == nil {
-		return nil, missing("requestItems")
-	}
-	if len(r.RequestItems) == 0 {
-		return nil, invalid("1 validation error detected: Value '{}' at 'requestItems' failed to satisfy constraint: Member must have length greater than or equal to 1")
-	}
-	total := 0
-	for _, name := range sortedNames(r.RequestItems) {
-		if err := checkTableName(name); err != nil {
-			return nil, err
+// prepare checks a batch write and lists its writes, table by table.
+func (r *batchWriteRequest) prepare() ([]*itemWrite, error) {
+	var v violations
+	checkTables(&v, r.RequestItems)
+	v.enum(r.ReturnConsumedCapacity, "returnConsumedCapacity", "INDEXES", "TOTAL", none)
+	v.enum(r.ReturnItemCollectionMetrics, "returnItemCollectionMetrics", "SIZE", none)
+	var writes []*itemWrite
+	odd := false
+	for _, name := range slices.Sorted(maps.Keys(r.RequestItems)) {
+		list := r.RequestItems[name]
+		if len(list) < 1 || len(list) > maxBatchWrite {
+			v = append(v, fmt.Sprintf("Value '{%s=%s}' at 'requestItems' failed to satisfy constraint: Map value must satisfy constraint: "+
+				"[Member must have length less than or equal to 25, Member must have length greater than or equal to 1]", name, javaList(len(list))))
 		}
-		if len(r.RequestItems[name]) == 0 {
-			return nil, invalid("1 validation error detected: Value '[]' at 'requestItems.%s.member' failed to satisfy constraint: Member must have length greater than or equal to 1", name)
+		for i, one := range list {
+			w := &itemWrite{kind: "PutItem", req: one.PutRequest}
+			field := "putRequest."
+			if one.DeleteRequest != nil {
+				w, field = &itemWrite{kind: "DeleteItem", req: one.DeleteRequest}, "deleteRequest."
+			}
+			odd = odd || (one.PutRequest == nil) == (one.DeleteRequest == nil)
+			if w.req == nil {
+				continue
+			}
+			w.req.TableName = &name
+			w.require(&v, fmt.Sprintf("requestItems.%s.member.%d.member.%s", name, i+1, field))
+			writes = append(writes, w)
 		}
-		total += len(r.RequestItems[name])
 	}
-	if total > 25 {
+	if err := v.err(); err != nil {
+		return nil, err
+	}
+	if odd {
+		return nil, invalid("Supplied AttributeValue has more than one datatypes set, must contain exactly one of the supported datatypes")
+	}
+	if len(writes) > maxBatchWrite {
 		return nil, invalid("Too many items requested for the BatchWriteItem call")
 	}
-	byTable := map[string][]*itemWrite{}
-	for _, name := range sortedNames(r.RequestItems) {
-		seen := map[string]bool{}
-		for _, wr := range r.RequestItems[name] {
-			var w *itemWrite
-			var err error
-			switch {
-			case wr.PutRequest != nil && wr.DeleteRequest != nil, wr.PutRequest == nil && wr.DeleteRequest == nil:
-				return nil, invalid("Supplied AttributeValue has more than one datatypes set, must contain exactly one of the supported datatypes")
-			case wr.PutRequest != nil:
-				w, err = e.parseWrite("Put", &writeParams{TableName: name, Item: wr.PutRequest.Item})
-			default:
-				w, err = e.parseWrite("Delete", &writeParams{TableName: name, Key: wr.DeleteRequest.Key})
+	size := 0
+	for _, w := range writes {
+		if err := w.prepare(); err != nil {
+			return nil, err
+		}
+		size += attr.ItemSize(w.req.Item)
+	}
+	if size > maxBatchSize {
+		return nil, invalid("Request size exceeded 16777216 bytes")
+	}
+	return writes, nil
+}
+
+// javaList stands for the list that AWS prints in full, as its language does.
+func javaList(n int) string {
+	if n == 0 {
+		return "[]"
+	}
+	return fmt.Sprintf("[%d elements]", n)
+}
+
+// bindBatch is bind with the message batches have for a wrong key in an item.
+func (w *itemWrite) bindBatch(t *table) error {
+	if w.kind == "PutItem" {
+		for _, a := range t.keys.attributes() {
+			if w.req.Item[a.Name].Kind != a.Kind {
+				return errKeySchema()
 			}
-			if err != nil {
-				return nil, err
-			}
-			if seen[string(w.key)] {
-				return nil, invalid("Provided list of item keys contains duplicates")
-			}
-			seen[string(w.key)] = true
-			byTable[name] = append(byTable[name], w)
 		}
 	}
-	spent := map[string]*capacity{}
-	err := e.update(func(tx *bbolt.Tx, tables map[string]*tableMeta) (map[string]*tableMeta, error) {
-		for name := range byTable {
-			if tables[name] == nil {
-				return nil, errNoTable
+	return w.bind(t)
+}
+
+// collections writes the metrics of the item collections that writes touched.
+func collections(o *object, writes []*itemWrite) {
+	touched := map[string][]*itemWrite{}
+	for _, w := range writes {
+		if w.t.hasLocalIndex() && w.kind != "ConditionCheckItem" {
+			touched[w.t.name] = append(touched[w.t.name], w)
+		}
+	}
+	o.nest("ItemCollectionMetrics", func() {
+		for _, name := range slices.Sorted(maps.Keys(touched)) {
+			one := slices.CompactFunc(touched[name], func(a, b *itemWrite) bool { return attr.Equal(a.hash(), b.hash()) })
+			o.list(name, len(one), func(i int) {
+				o.b = append(o.b, '{')
+				one[i].collection(o)
+				o.b = append(o.b, '}')
+			})
+		}
+	})
+}
+
+func batchGet(ctx context.Context, c *call, body []byte) ([]byte, error) {
+	r, err := decode[batchGetRequest](body)
+	if err != nil {
+		return nil, err
+	}
+	names := slices.Sorted(maps.Keys(r.RequestItems))
+	reads, err := r.prepare(names)
+	if err != nil {
+		return nil, err
+	}
+	seen := map[string]bool{}
+	for _, read := range reads {
+		t, err := c.table(*read.req.TableName)
+		if err != nil {
+			return nil, err
+		}
+		if err := read.bind(t); err != nil {
+			return nil, err
+		}
+		// The message is for keys repeated as they are written: 1 and 1.0 are
+		// two keys to it, and one item.
+		if id := string(t.id) + string(read.key); seen[id] {
+			return nil, errDuplicateKeys()
+		} else {
+			seen[id] = true
+		}
+		if err := c.allow(c.op, t, nil, read.req.Key[t.keys.hash.Name]); err != nil {
+			return nil, err
+		}
+	}
+	found, unprocessed, size := map[string][]attr.Item{}, map[string][]attr.Item{}, 0
+	err = c.engine.view(ctx, func(tx *bbolt.Tx) error {
+		for _, read := range reads {
+			name := *read.req.TableName
+			if size >= maxBatchSize {
+				unprocessed[name] = append(unprocessed[name], read.req.Key)
+				continue
+			}
+			it, err := get(tx, read.t, read.key)
+			if err != nil {
+				return err
+			}
+			size += attr.ItemSize(it)
+			c.spend(read.t).table += readUnits(attr.ItemSize(it), read.req.ConsistentRead, 1)
+			if it != nil {
+				found[name] = append(found[name], read.project(it))
 			}
 		}
-		for name, writes := range byTable {
-			t, c := tables[name], &capacity{}
-			for _, w := range writes {
-				o, err := w.decide(tx, t)
-				if err != nil {
-					return nil, broken(err) // decided before: only storage can fail
-				}
-				t.countWrite(c, o.before, o.after, 1)
-				if err := t.put(tx, w.key, o.before, o.after); err != nil {
-					return nil, err
-				}
-			}
-			spent[name] = c
-		}
-		return nil, nil
+		return nil
 	})
 	if err != nil {
 		return nil, err
 	}
-	out := batchWriteAnswer{UnprocessedItems: map[string]any{}}
-	for _, name := range sortedNames(spent) {
-		e.spent(spent[name])
-		if w := spent[name].wire(name, r.ReturnConsumedCapacity); w != nil {
-			out.Consumed = append(out.Consumed, w)
+	o := newObject()
+	o.nest("Responses", func() {
+		for _, name := range names {
+			o.list(name, len(found[name]), func(i int) { o.b = attr.AppendItemJSON(o.b, found[name][i]) })
+		}
+	})
+	o.nest("UnprocessedKeys", func() { r.unprocessed(o, unprocessed) })
+	c.capacity(o, r.ReturnConsumedCapacity, true, "")
+	return o.done(), nil
+}
+
+// unprocessed writes the keys a full answer had no room for, in the form of a
+// request for them.
+func (r *batchGetRequest) unprocessed(o *object, keys map[string][]attr.Item) {
+	for _, name := range slices.Sorted(maps.Keys(keys)) {
+		from := r.RequestItems[name]
+		o.nest(name, func() {
+			o.list("Keys", len(keys[name]), func(i int) { o.b = attr.AppendItemJSON(o.b, keys[name][i]) })
+			if from.ConsistentRead {
+				o.key("ConsistentRead")
+				o.b = append(o.b, "true"...)
+			}
+			if from.ProjectionExpression != nil {
+				o.string("ProjectionExpression", *from.ProjectionExpression)
+			}
+			if names := from.ExpressionAttributeNames; names != nil {
+				o.nest("ExpressionAttributeNames", func() {
+					for placeholder, name := range names {
+						o.string(placeholder, name)
+					}
+				})
+			}
+		})
+	}
+}
+
+// prepare checks a batch get and lists its reads, table by table.
+func (r *batchGetRequest) prepare(names []string) ([]*itemRead, error) {
+	var v violations
+	checkTables(&v, r.RequestItems)
+	v.enum(r.ReturnConsumedCapacity, "returnConsumedCapacity", "INDEXES", "TOTAL", none)
+	total := 0
+	for _, name := range names {
+		one, at := r.RequestItems[name], "requestItems."+name+".member.keys"
+		if one == nil {
+			one = &request{}
+			r.RequestItems[name] = one
+		}
+		v.required(one.Keys != nil, at)
+		if one.Keys != nil && len(one.Keys) == 0 {
+			v.add("'[]'", at, "have length greater than or equal to 1")
+		}
+		if len(one.Keys) > maxBatchGet {
+			v.add(fmt.Sprintf("'%s'", javaList(len(one.Keys))), at, "have length less than or equal to 100")
+		}
+		total += len(one.Keys)
+	}
+	if err := v.err(); err != nil {
+		return nil, err
+	}
+	if total > maxBatchGet {
+		return nil, invalid("Too many items requested for the BatchGetItem call")
+	}
+	var reads []*itemRead
+	for _, name := range names {
+		one := r.RequestItems[name]
+		one.TableName = &name
+		p, err := one.parse([]string{"ProjectionExpression"}, []string{"AttributesToGet"}, func() error {
+			for _, key := range one.Keys {
+				if err := checkValues(key); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
+		for _, key := range one.Keys {
+			reads = append(reads, &itemRead{req: &request{TableName: &name, Key: key, ConsistentRead: one.ConsistentRead}, parsed: *p})
 		}
 	}
-	return out, nil
+	return reads, nil
 }

@@ -1,122 +1,120 @@
 package localdynamo
 
 import (
-	"github.com/lanyard-auth/lanyard/internal/localdynamo/attr"
+	"cmp"
+	"slices"
 )
 
-// capacity is what a request consumed of one table, by AWS's arithmetic
-// ("DynamoDB read and write operations"): reads in halves of 4 KB units,
-// writes in 1 KB units, transactions twice that.
-type capacity struct {
-	table          float64
-	globals, local map[string]float64
-	read, write    float64 // of transactions
+// consumed is what a request consumed of one table and its indexes, in capacity
+// units ("Read and write operations in DynamoDB": 4 KB a read unit, half for an
+// eventually consistent read; 1 KB a write unit; twice in a transaction).
+type consumed struct {
+	of      *table
+	table   float64
+	indexes map[*index]float64
 }
 
-func (c *capacity) total() float64 {
-	sum := c.table
-	for _, n := range c.globals {
-		sum += n
+func (c *consumed) index(ix *index, units float64) {
+	if c.indexes == nil {
+		c.indexes = map[*index]float64{}
 	}
-	for _, n := range c.local {
-		sum += n
+	c.indexes[ix] += units
+}
+
+func (c *consumed) total() float64 {
+	sum := c.table
+	for _, units := range c.indexes {
+		sum += units
 	}
 	return sum
 }
 
-func (c *capacity) addIndex(ix *indexMeta, n float64) {
-	m := &c.globals
-	if ix.Local {
-		m = &c.local
+func (c *consumed) scale(by float64) {
+	c.table *= by
+	for ix := range c.indexes {
+		c.indexes[ix] *= by
 	}
-	if *m == nil {
-		*m = map[string]float64{}
-	}
-	(*m)[ix.Name] += n
 }
 
-func units(size, unit int) float64 { return float64(max(1, (size+unit-1)/unit)) }
+func (c *consumed) add(other *consumed) {
+	c.table += other.table
+	for ix, units := range other.indexes {
+		c.index(ix, units)
+	}
+}
 
-// readUnits is the cost of reading size bytes at once.
-func readUnits(size int, consistent bool) float64 {
-	n := units(size, 4<<10)
+func writeUnits(size int) float64 { return float64(max(1, (size+1023)/1024)) }
+
+// readUnits is the cost of reading so many bytes; a read that finds nothing
+// costs as much as one of a small item where atLeast is 1.
+func readUnits(size int, consistent bool, atLeast int) float64 {
+	units := float64(max(atLeast, (size+4095)/4096))
 	if !consistent {
-		n /= 2
+		units /= 2
 	}
-	return n
+	return units
 }
 
-func itemSize(it attr.Item) int {
-	if it == nil {
-		return 0
-	}
-	return attr.ItemSize(it)
-}
-
-// countWrite adds the cost of replacing before by after, indexes included: an
-// index entry that moves is a delete and a put.
-func (t *tableMeta) countWrite(c *capacity, before, after attr.Item, times float64) {
-	c.table += times * units(max(itemSize(before), itemSize(after)), 1<<10)
-	for _, ix := range t.indexes() {
-		was, is := ix.entry(before, nil), ix.entry(after, nil)
-		wasItem, isItem := ix.project(t, before), ix.project(t, after)
-		switch {
-		case was == nil && is == nil:
-		case was == nil:
-			c.addIndex(ix, times*units(itemSize(isItem), 1<<10))
-		case is == nil:
-			c.addIndex(ix, times*units(itemSize(wasItem), 1<<10))
-		case string(was) != string(is):
-			c.addIndex(ix, times*(units(itemSize(wasItem), 1<<10)+units(itemSize(isItem), 1<<10)))
-		case !attr.Equal(attr.Value{Kind: attr.KindMap, M: wasItem}, attr.Value{Kind: attr.KindMap, M: isItem}):
-			c.addIndex(ix, times*units(max(itemSize(wasItem), itemSize(isItem)), 1<<10))
+// spend returns the account of a table in this call.
+func (c *call) spend(t *table) *consumed {
+	for _, s := range c.spent {
+		if s.of.name == t.name {
+			return s
 		}
 	}
+	s := &consumed{of: t}
+	c.spent = append(c.spent, s)
+	return s
 }
 
-// wireCapacity is the ConsumedCapacity of an answer.
-type wireCapacity struct {
-	TableName     string
-	CapacityUnits float64
-	Read          float64               `json:"ReadCapacityUnits,omitempty"`
-	Write         float64               `json:"WriteCapacityUnits,omitempty"`
-	Table         *wireUnits            `json:",omitempty"`
-	Globals       map[string]*wireUnits `json:"GlobalSecondaryIndexes,omitempty"`
-	Locals        map[string]*wireUnits `json:"LocalSecondaryIndexes,omitempty"`
-}
-
-type wireUnits struct {
-	CapacityUnits float64
-	Read          float64 `json:"ReadCapacityUnits,omitempty"`
-	Write         float64 `json:"WriteCapacityUnits,omitempty"`
-}
-
-// wire gives the answer's form for what was asked: NONE, TOTAL or INDEXES.
-func (c *capacity) wire(table, asked string) *wireCapacity {
-	if asked != "TOTAL" && asked != "INDEXES" {
-		return nil
+// capacity writes ConsumedCapacity if the request asks for it: one object, or a
+// list for the operations on several tables. kind is "Read" or "Write" for a
+// transaction, whose units are told apart.
+func (c *call) capacity(o *object, level *string, list bool, kind string) {
+	if level == nil || *level == "NONE" {
+		return
 	}
-	w := &wireCapacity{TableName: table, CapacityUnits: c.total(), Read: c.read, Write: c.write}
-	if asked == "TOTAL" {
-		return w
-	}
-	w.Table = &wireUnits{c.table, c.read, c.write}
-	if c.write > 0 {
-		w.Table.Write = c.table
-	}
-	convert := func(m map[string]float64) map[string]*wireUnits {
-		if len(m) == 0 {
-			return nil
-		}
-		out := map[string]*wireUnits{}
-		for name, n := range m {
-			out[name] = &wireUnits{CapacityUnits: n}
-			if c.write > 0 {
-				out[name].Write = n
+	one := func(s *consumed) func() {
+		return func() {
+			o.string("TableName", s.of.name)
+			o.units(s.total(), kind)
+			if *level != "INDEXES" {
+				return
+			}
+			o.nest("Table", func() { o.units(s.table, kind) })
+			for name, global := range map[string]bool{"LocalSecondaryIndexes": false, "GlobalSecondaryIndexes": true} {
+				var used []*index
+				for ix := range s.indexes {
+					if ix.global == global {
+						used = append(used, ix)
+					}
+				}
+				if len(used) == 0 {
+					continue
+				}
+				slices.SortFunc(used, func(a, b *index) int { return cmp.Compare(a.name, b.name) })
+				o.nest(name, func() {
+					for _, ix := range used {
+						o.nest(ix.name, func() { o.units(s.indexes[ix], kind) })
+					}
+				})
 			}
 		}
-		return out
 	}
-	w.Globals, w.Locals = convert(c.globals), convert(c.local)
-	return w
+	if !list {
+		o.nest("ConsumedCapacity", one(c.spent[0]))
+		return
+	}
+	o.list("ConsumedCapacity", len(c.spent), func(i int) {
+		o.b = append(o.b, '{')
+		one(c.spent[i])()
+		o.b = append(o.b, '}')
+	})
+}
+
+func (o *object) units(units float64, kind string) {
+	o.float("CapacityUnits", units)
+	if kind != "" {
+		o.float(kind+"CapacityUnits", units)
+	}
 }

@@ -7,6 +7,8 @@ import (
 	"os"
 	"strings"
 	"testing"
+
+	"github.com/lanyard-auth/lanyard/internal/localdynamo"
 )
 
 // endpoint is something that speaks DynamoDB's protocol.
@@ -72,4 +74,17 @@ func localEndpoint(t testing.TB) endpoint {
 	return endpoint{http.DefaultTransport, url}
 }
 
-func newEndpoint(t testing.TB) endpoint { return localEndpoint(t) }
+// newEndpoint is an empty engine in memory.
+func newEndpoint(t testing.TB) endpoint {
+	t.Helper()
+	db, err := localdynamo.Open(localdynamo.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := db.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return endpoint{db.RoundTripper(), "http://localhost"}
+}

@@ -1,13 +1,24 @@
-// Package localdynamo is an embedded DynamoDB: an http.Handler that speaks the
-// DynamoDB JSON 1.0 protocol over one bbolt file. It is what `lanyard serve`
-// keeps its data in and what the tests run on; it is not used on AWS.
+// Package localdynamo is an embedded DynamoDB: an engine that keeps tables in
+// one bbolt file and speaks DynamoDB's JSON 1.0 protocol, as an http.Handler on
+// a port and as an http.RoundTripper in process. It is for local use and tests.
 //
-// It answers as AWS does: the same validations in the same order, the same
-// messages, the same arithmetic of sizes and capacity. Writes are serialisable
-// and on disk before they are acknowledged; writers that wait at the same time
-// share one commit. Secondary indexes are kept in the same transaction, so they
-// are never behind, which AWS's may be.
+// What a request means is told by four layers, each in files of its own:
 //
-// attr holds attribute values, expr the expression language. The package must
-// not know anything of Lanyard.
+//   - protocol: http.go, errors.go, request.go (decoding and constraints),
+//     mode.go (policies, injected faults, observers);
+//   - operations: tables.go, items.go, query.go, batch.go, transact.go, ttl.go;
+//   - storage: engine.go (group commit), schema.go (keys and indexes), store.go
+//     (items and index entries), capacity.go (what it would have cost);
+//   - packages attr (values), expr (the expression language) and legacy (the
+//     parameters that expressions replaced).
+//
+// Writes run one after another in a single goroutine, several to a commit, and
+// are acknowledged after the commit is on disk; reads see the last commit. So
+// every operation is serializable and every read strongly consistent, which is
+// more than DynamoDB promises for eventually consistent reads and indexes.
+//
+// The package must not know anything of the application that uses it.
+//
+// Source: the Amazon DynamoDB API Reference (API version 2012-08-10) and the
+// Developer Guide; error texts are those AWS answers with.
 package localdynamo

@@ -8,49 +8,96 @@ import (
 	"github.com/lanyard-auth/lanyard/internal/localdynamo/attr"
 )
 
-// apiError is an answer that is not a success: AWS's exception name and text.
+// apiError is an error that the client is answered with.
 type apiError struct {
 	status  int
 	code    string
 	message string
-	reasons []cancellation // of a cancelled transaction
-	item    attr.Item      // of a failed condition, when it was asked for
+	item    attr.Item // of a ConditionalCheckFailedException
+	reasons []reason  // of a TransactionCanceledException
 }
 
-func (e *apiError) Error() string { return e.code + ": " + e.message }
-
-type cancellation struct {
+// reason is one of a cancelled transaction's reasons.
+type reason struct {
 	code, message string
 	item          attr.Item
 }
 
-func fail(code, format string, args ...any) *apiError {
+func (e *apiError) Error() string { return e.code + ": " + e.message }
+
+func refuse(code, format string, args ...any) error {
 	return &apiError{status: http.StatusBadRequest, code: code, message: fmt.Sprintf(format, args...)}
 }
 
-func invalid(format string, args ...any) *apiError {
-	return fail("ValidationException", format, args...)
+func invalid(format string, args ...any) error { return refuse("ValidationException", format, args...) }
+
+func invalidParam(format string, args ...any) error {
+	return invalid("One or more parameter values were invalid: "+format, args...)
 }
 
-func notFound(format string, args ...any) *apiError {
-	return fail("ResourceNotFoundException", format, args...)
+func errNoTable() error {
+	return refuse("ResourceNotFoundException", "Requested resource not found")
 }
 
-var errConditionFailed = fail("ConditionalCheckFailedException", "The conditional request failed")
+func errNoTableNamed(name string) error {
+	return refuse("ResourceNotFoundException", "Requested resource not found: Table: %s not found", name)
+}
 
-// asAPIError turns any error into an answer: values and expressions carry
-// AWS's words, everything else is the engine's own failure.
-func asAPIError(err error) *apiError {
+func errKeySchema() error { return invalid("The provided key element does not match the schema") }
+
+// asAPI brings any error into the form of an answer. What is neither a refusal
+// nor invalid input is an internal error, whose text stays inside.
+func asAPI(err error) *apiError {
 	var api *apiError
-	var wrong *attr.ValidationError
+	var value *attr.ValidationError
 	var shape *attr.SerializationError
 	switch {
 	case errors.As(err, &api):
 		return api
-	case errors.As(err, &wrong):
-		return invalid("%s", wrong.Msg)
+	case errors.As(err, &value):
+		return &apiError{status: http.StatusBadRequest, code: "ValidationException", message: value.Msg}
 	case errors.As(err, &shape):
-		return fail("SerializationException", "%s", shape.Msg)
+		return &apiError{status: http.StatusBadRequest, code: "SerializationException", message: shape.Msg}
 	}
-	return &apiError{status: http.StatusInternalServerError, code: "InternalServerError", message: "The request processing has failed because of an unknown error"}
+	return &apiError{status: http.StatusInternalServerError, code: "InternalServerError", message: "The request processing has failed because of an unknown error, exception or failure."}
+}
+
+// body writes the error as AWS does: the name with its namespace, the message,
+// and what the exception carries.
+func (e *apiError) body() []byte {
+	space, message := "com.amazonaws.dynamodb.v20120810#", "message"
+	switch e.code {
+	case "ValidationException":
+		space = "com.amazon.coral.validate#"
+	case "SerializationException", "UnknownOperationException", "AccessDeniedException",
+		"MissingAuthenticationTokenException", "InternalServerError":
+		space = "com.amazon.coral.service#"
+	case "TransactionCanceledException":
+		message = "Message"
+	}
+	if e.code == "AccessDeniedException" {
+		message = "Message"
+	}
+	o := newObject()
+	o.string("__type", space+e.code)
+	if e.message != "" {
+		o.string(message, e.message)
+	}
+	if e.item != nil {
+		o.item("Item", e.item)
+	}
+	if e.reasons != nil {
+		o.list("CancellationReasons", len(e.reasons), func(i int) {
+			r := newObject()
+			r.string("Code", e.reasons[i].code)
+			if e.reasons[i].message != "" {
+				r.string("Message", e.reasons[i].message)
+			}
+			if e.reasons[i].item != nil {
+				r.item("Item", e.reasons[i].item)
+			}
+			o.append(r)
+		})
+	}
+	return o.done()
 }

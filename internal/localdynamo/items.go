@@ -1,7 +1,7 @@
 package localdynamo
 
 import (
-	"slices"
+	"context"
 
 	"go.etcd.io/bbolt"
 
@@ -9,361 +9,305 @@ import (
 	"github.com/lanyard-auth/lanyard/internal/localdynamo/expr"
 )
 
-// itemWrite is one put, update, delete or condition check, parsed and matched
-// with its table: what single writes and transactions have in common.
+// maxItemSize is the largest item DynamoDB stores.
+const maxItemSize = 400 << 10
+
+// itemWrite is one write to one item: an operation of its own, or an element of
+// a batch or transaction. It goes through prepare (the request alone), bind (the
+// schema), evaluate (the item as it is) and apply; only the last changes anything.
 type itemWrite struct {
-	kind      string // Put, Update, Delete, ConditionCheck
-	table     string
+	kind string // PutItem, UpdateItem, DeleteItem or ConditionCheckItem, as in IAM
+	req  *request
+	parsed
+	t         *table
 	key       []byte
-	keyItem   attr.Item
-	item      attr.Item
-	update    *expr.Update
-	condition *expr.Condition
-	onFail    string // ReturnValuesOnConditionCheckFailure
-	given     attr.Item
+	old, next attr.Item
 }
 
-// writeParams are the request fields that all item writes share.
-type writeParams struct {
-	TableName                           string
-	Item                                map[string]attr.Value
-	Key                                 map[string]attr.Value
-	UpdateExpression                    *string
-	ConditionExpression                 *string
-	ExpressionAttributeNames            map[string]string
-	ExpressionAttributeValues           map[string]attr.Value
-	ReturnValuesOnConditionCheckFailure string
+// require notes which parameters the kind of write lacks.
+func (w *itemWrite) require(v *violations, path string) {
+	w.req.check(v, path)
+	if w.kind == "PutItem" {
+		v.required(w.req.Item != nil, path+"item")
+	} else {
+		v.required(w.req.Key != nil, path+"key")
+	}
 }
 
-// parseWrite checks an item write in AWS's order: values, expressions, table, keys.
-func (e *call) parseWrite(kind string, p *writeParams) (*itemWrite, error) {
-	w := &itemWrite{kind: kind, table: p.TableName, onFail: p.ReturnValuesOnConditionCheckFailure}
-	if err := checkReturnOnFailure(p.ReturnValuesOnConditionCheckFailure); err != nil {
-		return nil, err
+func (w *itemWrite) prepare() error {
+	r := w.req
+	expressions, old := []string{"ConditionExpression"}, []string{"Expected", "ConditionalOperator"}
+	if w.kind == "UpdateItem" {
+		expressions, old = []string{"UpdateExpression", "ConditionExpression"}, []string{"AttributeUpdates", "Expected", "ConditionalOperator"}
 	}
-	if err := checkPlaceholders(p.ExpressionAttributeNames, p.ExpressionAttributeValues, p.ConditionExpression, p.UpdateExpression); err != nil {
-		return nil, err
-	}
-	w.given = p.Key
-	if kind == "Put" {
-		w.given, w.item = p.Item, p.Item
-	}
-	if err := checkValues(w.given); err != nil {
-		return nil, err
-	}
-	params := &expr.Params{Names: p.ExpressionAttributeNames, Values: p.ExpressionAttributeValues}
-	if err := params.Check(); err != nil {
-		return nil, err
-	}
-	var err error
-	if p.UpdateExpression != nil {
-		if w.update, err = expr.ParseUpdate(*p.UpdateExpression, params); err != nil {
-			return nil, err
-		}
-	}
-	if p.ConditionExpression != nil {
-		if w.condition, err = expr.ParseCondition("ConditionExpression", *p.ConditionExpression, params); err != nil {
-			return nil, err
-		}
-	}
-	if err := params.CheckAllUsed(); err != nil {
-		return nil, err
-	}
-	if kind == "Put" && attr.ItemSize(p.Item) > maxItem {
-		return nil, invalid("Item size has exceeded the maximum allowed size")
-	}
-	t, err := e.table(p.TableName)
-	if err != nil {
-		return nil, err
-	}
-	return w, w.bind(t)
-}
-
-// bind matches a write with its table's keys.
-func (w *itemWrite) bind(t *tableMeta) error {
-	var err error
-	if w.kind == "Put" {
-		if w.key, err = t.keyOf(w.item); err != nil {
+	p, err := r.parse(expressions, old, func() error {
+		if err := checkValues(r.Item); err != nil {
 			return err
 		}
-		return t.checkIndexKeys(w.item)
-	}
-	if w.key, err = t.keyGiven(w.given); err != nil {
+		if err := checkValues(r.Key); err != nil {
+			return err
+		}
+		if w.kind != "UpdateItem" && r.ReturnValues != nil && *r.ReturnValues != allOld && *r.ReturnValues != none {
+			return invalid("ReturnValues can only be ALL_OLD or NONE")
+		}
+		if attr.ItemSize(r.Item) > maxItemSize {
+			return invalid("Item size has exceeded the maximum allowed size")
+		}
+		return nil
+	})
+	if err != nil {
 		return err
 	}
-	w.keyItem = w.given
+	w.parsed = *p
+	return nil
+}
+
+// bind checks the request against the table's schema.
+func (w *itemWrite) bind(t *table) error {
+	w.t = t
+	if w.kind == "PutItem" {
+		if err := t.checkItem(w.req.Item); err != nil {
+			return err
+		}
+		w.key = t.keys.encode(w.req.Item)
+	} else {
+		if err := t.keys.checkKey(w.req.Key); err != nil {
+			return err
+		}
+		w.key = t.keys.encode(w.req.Key)
+	}
+	if w.condition != nil {
+		if err := t.scalarKeys(nil, w.condition.Paths()); err != nil {
+			return err
+		}
+	}
 	if w.update == nil {
 		return nil
 	}
-	for _, p := range w.update.Paths() {
-		for _, k := range t.keys() {
-			if p[0].Name == k.Name {
-				return invalid("One or more parameter values were invalid: Cannot update attribute %s. This attribute is part of the key", k.Name)
-			}
+	for _, path := range w.update.Paths() {
+		if t.keys.has(path[0].Name) {
+			return invalidParam("Cannot update attribute %s. This attribute is part of the key", path[0].Name)
 		}
 	}
 	return nil
 }
 
-// outcome is an item before and after a write.
-type outcome struct{ before, after attr.Item }
+// rebind takes the schema as it is when the write's turn has come.
+func (w *itemWrite) rebind(e *Engine) (err error) {
+	w.t, err = e.current(w.t)
+	return err
+}
 
-// decide evaluates a write on the item as it stands, changing nothing.
-func (w *itemWrite) decide(tx *bbolt.Tx, t *tableMeta) (outcome, error) {
-	before, err := t.get(tx, w.key)
-	if err != nil {
-		return outcome{}, broken(err)
+// hash returns the value of the partition key.
+func (w *itemWrite) hash() attr.Value {
+	if w.kind == "PutItem" {
+		return w.req.Item[w.t.keys.hash.Name]
 	}
-	o := outcome{before: before}
-	if w.condition != nil && !w.condition.Eval(before) {
-		failed := *errConditionFailed
-		if w.onFail == "ALL_OLD" {
-			failed.item = before
+	return w.req.Key[w.t.keys.hash.Name]
+}
+
+// evaluate reads the item, checks the condition and makes the next item. A
+// failed condition is an *apiError that carries the item if asked for.
+func (w *itemWrite) evaluate(tx *bbolt.Tx) error {
+	var err error
+	if w.old, err = get(tx, w.t, w.key); err != nil {
+		return err
+	}
+	if w.condition != nil && !w.condition.Eval(w.old) {
+		failed := &apiError{status: 400, code: "ConditionalCheckFailedException", message: "The conditional request failed"}
+		if is(w.req.ReturnValuesOnConditionCheckFailure, allOld) {
+			failed.item = w.old
 		}
-		return o, &failed
+		return failed
 	}
 	switch w.kind {
-	case "Put":
-		o.after = w.item
-	case "ConditionCheck":
-		o.after = before
-	case "Update":
-		base := before
-		if base == nil {
-			base = w.keyItem
+	case "PutItem":
+		w.next = w.req.Item
+	case "ConditionCheckItem":
+		w.next = w.old
+	case "UpdateItem":
+		if w.next = w.old; w.next == nil {
+			w.next = w.t.keys.pick(w.req.Key, attr.Item{})
 		}
-		o.after = base
-		if w.update != nil {
-			if o.after, err = w.update.Apply(base); err != nil {
-				return o, err
-			}
+		if w.update == nil {
+			return nil
 		}
-		if err := t.checkIndexKeys(o.after); err != nil {
-			return o, err
-		}
-		if attr.ItemSize(o.after) > maxItem {
-			return o, invalid("Item size to update has exceeded the maximum allowed size")
-		}
-	}
-	return o, nil
-}
-
-func checkReturnOnFailure(v string) error {
-	return checkEnum("returnValuesOnConditionCheckFailure", v, "ALL_OLD, NONE")
-}
-
-// checkValues refuses values that AWS does not accept.
-func checkValues(it attr.Item) error {
-	names := make([]string, 0, len(it))
-	for name := range it {
-		names = append(names, name)
-	}
-	slices.Sort(names) // one message for one request
-	for _, name := range names {
-		if err := it[name].Validate(); err != nil {
+		if w.next, err = w.update.Apply(w.next); err != nil {
 			return err
 		}
-		if it[name].Depth()+1 > attr.MaxDepth {
-			return invalid("Nesting Levels have exceeded supported limits")
+		if err := w.t.checkUpdated(w.next); err != nil {
+			return err
+		}
+		if attr.ItemSize(w.next) > maxItemSize {
+			return invalid("Item size to update has exceeded the maximum allowed size")
 		}
 	}
 	return nil
 }
 
-// checkPlaceholders refuses placeholders where nothing could use them.
-func checkPlaceholders(names map[string]string, values map[string]attr.Value, expressions ...*string) error {
-	any := false
-	for _, x := range expressions {
-		any = any || x != nil
+func (w *itemWrite) apply(tx *writeTx, cost *consumed) error {
+	if w.kind == "ConditionCheckItem" {
+		cost.table += writeUnits(attr.ItemSize(w.old))
+		return nil
 	}
-	if !any && names != nil {
-		return invalid("ExpressionAttributeNames can only be specified when using expressions")
-	}
-	if !any && values != nil {
-		return invalid("ExpressionAttributeValues can only be specified when using expressions: %s is null", map[bool]string{true: "UpdateExpression", false: "ConditionExpression"}[len(expressions) > 1])
-	}
-	return nil
+	return tx.replace(w.t, w.key, w.old, w.next, cost)
 }
 
-type itemRequest struct {
-	writeParams
-	ReturnValues                string
-	ReturnConsumedCapacity      string
-	ReturnItemCollectionMetrics string
-	ConsistentRead              bool
-	ProjectionExpression        *string
-	AttributesToGet             []string
-}
-
-// run carries out a single write.
-func (e *call) run(kind string, r *itemRequest, returns string) (any, error) {
-	if err := checkTableName(r.TableName); err != nil {
-		return nil, err
-	}
-	if err := checkEnum("returnValues", r.ReturnValues, returns); err != nil {
-		return nil, err
-	}
-	if err := checkEnum("returnConsumedCapacity", r.ReturnConsumedCapacity, "INDEXES, TOTAL, NONE"); err != nil {
-		return nil, err
-	}
-	w, err := e.parseWrite(kind, &r.writeParams)
+// writeItem is PutItem, UpdateItem and DeleteItem.
+func writeItem(ctx context.Context, c *call, body []byte) ([]byte, error) {
+	r, err := decode[request](body)
 	if err != nil {
 		return nil, err
 	}
-	var o outcome
-	var c capacity
-	err = e.update(func(tx *bbolt.Tx, tables map[string]*tableMeta) (map[string]*tableMeta, error) {
-		t, ok := tables[r.TableName]
-		if !ok {
-			return nil, errNoTable
+	w := &itemWrite{kind: c.op, req: r}
+	var v violations
+	w.require(&v, "")
+	if err := v.err(); err != nil {
+		return nil, err
+	}
+	if err := w.prepare(); err != nil {
+		return nil, err
+	}
+	t, err := c.table(*r.TableName)
+	if err != nil {
+		return nil, err
+	}
+	if err := w.bind(t); err != nil {
+		return nil, err
+	}
+	if err := c.allow(c.op, t, nil, w.hash()); err != nil {
+		return nil, err
+	}
+	var cost consumed
+	err = c.engine.update(ctx, func(tx *writeTx) error {
+		if err := w.rebind(c.engine); err != nil {
+			return err
 		}
-		var err error
-		if o, err = w.decide(tx, t); err != nil {
-			return nil, err
+		if err := w.evaluate(tx.Tx); err != nil {
+			return err
 		}
-		t.countWrite(&c, o.before, o.after, 1)
-		return nil, t.put(tx, w.key, o.before, o.after)
+		return w.apply(tx, &cost)
 	})
 	if err != nil {
 		return nil, err
 	}
-	e.spent(&c)
-	out := itemAnswer{Consumed: c.wire(r.TableName, r.ReturnConsumedCapacity)}
-	switch r.ReturnValues {
-	case "ALL_OLD":
-		out.Attributes = o.before
+	c.spend(w.t).add(&cost)
+	o := newObject()
+	if out := w.returned(); out != nil {
+		o.item("Attributes", out)
+	}
+	c.capacity(o, r.ReturnConsumedCapacity, false, "")
+	if t.hasLocalIndex() && is(r.ReturnItemCollectionMetrics, "SIZE") {
+		o.nest("ItemCollectionMetrics", func() { w.collection(o) })
+	}
+	return o.done(), nil
+}
+
+// collection writes the metrics of an item collection. The size is an estimate
+// by contract, in ranges of a gigabyte: here always the smallest.
+func (w *itemWrite) collection(o *object) {
+	o.item("ItemCollectionKey", attr.Item{w.t.keys.hash.Name: w.hash()})
+	o.key("SizeEstimateRangeGB")
+	o.b = append(o.b, "[0.0,1.0]"...)
+}
+
+// returned is what ReturnValues asks for, or nil.
+func (w *itemWrite) returned() attr.Item {
+	if w.req.ReturnValues == nil {
+		return nil
+	}
+	from := w.old
+	switch *w.req.ReturnValues {
+	case allOld:
+		return w.old
 	case "ALL_NEW":
-		out.Attributes = o.after
-	case "UPDATED_OLD":
-		out.Attributes = touched(o.before, w.update)
+		return w.next
 	case "UPDATED_NEW":
-		out.Attributes = touched(o.after, w.update)
-	}
-	return out, nil
-}
-
-// touched gives the part of an item that an update's paths lead to.
-func touched(it attr.Item, u *expr.Update) attr.Item {
-	if it == nil || u == nil {
+		from = w.next
+	case "UPDATED_OLD":
+	default:
 		return nil
 	}
-	part := expr.Project(it, u.Paths())
-	if len(part) == 0 {
+	if w.update == nil {
 		return nil
 	}
-	return part
+	if out := expr.Project(from, w.update.Paths()); len(out) > 0 {
+		return out
+	}
+	return nil
 }
 
-type itemAnswer struct {
-	Attributes wireItem      `json:",omitempty"`
-	Item       wireItem      `json:",omitempty"`
-	Consumed   *wireCapacity `json:"ConsumedCapacity,omitempty"`
+// itemRead is one read of one item, alone or in a transaction.
+type itemRead struct {
+	req *request
+	parsed
+	t   *table
+	key []byte
 }
 
-// wireItem writes an item in its wire form.
-type wireItem attr.Item
-
-// MarshalJSON implements json.Marshaler.
-func (w wireItem) MarshalJSON() ([]byte, error) { return attr.AppendItemJSON(nil, attr.Item(w)), nil }
-
-func (e *call) putItem(r *itemRequest) (any, error) {
-	if r.Item == nil {
-		return nil, missing("item")
+// prepareRead checks and parses what does not depend on the table.
+func (r *itemRead) prepare() error {
+	p, err := r.req.parse([]string{"ProjectionExpression"}, []string{"AttributesToGet"}, func() error { return checkValues(r.req.Key) })
+	if err == nil {
+		r.parsed = *p
 	}
-	return e.run("Put", r, "ALL_OLD, NONE")
+	return err
 }
 
-func (e *call) deleteItem(r *itemRequest) (any, error) {
-	if r.Key == nil {
-		return nil, missing("key")
+func (r *itemRead) bind(t *table) error {
+	r.t = t
+	if err := t.keys.checkKey(r.req.Key); err != nil {
+		return err
 	}
-	return e.run("Delete", r, "ALL_OLD, NONE")
+	r.key = t.keys.encode(r.req.Key)
+	return t.scalarKeys(nil, r.paths)
 }
 
-func (e *call) updateItem(r *itemRequest) (any, error) {
-	if r.Key == nil {
-		return nil, missing("key")
+// project returns what the projection leaves of an item.
+func (p *parsed) project(it attr.Item) attr.Item {
+	if p.paths == nil || it == nil {
+		return it
 	}
-	return e.run("Update", r, "ALL_NEW, UPDATED_OLD, ALL_OLD, NONE, UPDATED_NEW")
+	return expr.Project(it, p.paths)
 }
 
-func (e *call) getItem(r *itemRequest) (any, error) {
-	if err := checkTableName(r.TableName); err != nil {
-		return nil, err
-	}
-	if r.Key == nil {
-		return nil, missing("key")
-	}
-	if err := checkEnum("returnConsumedCapacity", r.ReturnConsumedCapacity, "INDEXES, TOTAL, NONE"); err != nil {
-		return nil, err
-	}
-	project, err := parseProjection(r.ProjectionExpression, r.AttributesToGet, r.ExpressionAttributeNames)
+func getItem(ctx context.Context, c *call, body []byte) ([]byte, error) {
+	r, err := decode[request](body)
 	if err != nil {
 		return nil, err
 	}
-	if err := checkValues(r.Key); err != nil {
+	var v violations
+	r.check(&v, "")
+	v.required(r.Key != nil, "key")
+	if err := v.err(); err != nil {
 		return nil, err
 	}
-	t, err := e.table(r.TableName)
+	read := &itemRead{req: r}
+	if err := read.prepare(); err != nil {
+		return nil, err
+	}
+	t, err := c.table(*r.TableName)
 	if err != nil {
 		return nil, err
 	}
-	key, err := t.keyGiven(r.Key)
-	if err != nil {
+	if err := read.bind(t); err != nil {
+		return nil, err
+	}
+	if err := c.allow(c.op, t, nil, r.Key[t.keys.hash.Name]); err != nil {
 		return nil, err
 	}
 	var it attr.Item
-	if err := e.view(func(tx *bbolt.Tx) error {
-		it, err = t.get(tx, key)
+	if err := c.engine.view(ctx, func(tx *bbolt.Tx) error {
+		it, err = get(tx, t, read.key)
 		return err
 	}); err != nil {
 		return nil, err
 	}
-	c := capacity{table: readUnits(itemSize(it), r.ConsistentRead)}
-	e.spent(&c)
-	return itemAnswer{Item: wireItem(project(it)), Consumed: c.wire(r.TableName, r.ReturnConsumedCapacity)}, nil
-}
-
-// parseProjection gives the function that cuts an item down to what was asked.
-func parseProjection(expression *string, legacy []string, names map[string]string) (func(attr.Item) attr.Item, error) {
-	if err := checkPlaceholders(names, nil, expression); err != nil {
-		return nil, err
+	c.spend(t).table += readUnits(attr.ItemSize(it), r.ConsistentRead, 1)
+	o := newObject()
+	if it != nil {
+		o.item("Item", read.project(it))
 	}
-	if expression == nil {
-		if len(legacy) == 0 {
-			return func(it attr.Item) attr.Item { return it }, nil
-		}
-		return func(it attr.Item) attr.Item {
-			if it == nil {
-				return nil
-			}
-			out := attr.Item{}
-			for _, name := range legacy {
-				if v, ok := it[name]; ok {
-					out[name] = v
-				}
-			}
-			return out
-		}, nil
-	}
-	if len(legacy) > 0 {
-		return nil, invalid("Can not use both expression and non-expression parameters in the same request: Non-expression parameters: {AttributesToGet} Expression parameters: {ProjectionExpression}")
-	}
-	params := &expr.Params{Names: names}
-	if err := params.Check(); err != nil {
-		return nil, err
-	}
-	p, err := expr.ParseProjection(*expression, params)
-	if err != nil {
-		return nil, err
-	}
-	if err := params.CheckAllUsed(); err != nil {
-		return nil, err
-	}
-	return func(it attr.Item) attr.Item {
-		if it == nil {
-			return nil
-		}
-		return p.Apply(it)
-	}, nil
+	c.capacity(o, r.ReturnConsumedCapacity, false, "")
+	return o.done(), nil
 }

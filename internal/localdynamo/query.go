@@ -2,8 +2,8 @@ package localdynamo
 
 import (
 	"bytes"
-	"hash/fnv"
-	"slices"
+	"context"
+	"encoding/binary"
 
 	"go.etcd.io/bbolt"
 
@@ -11,432 +11,377 @@ import (
 	"github.com/lanyard-auth/lanyard/internal/localdynamo/expr"
 )
 
-type readRequest struct {
-	TableName                 string
-	IndexName                 *string
-	KeyConditionExpression    *string
-	KeyConditions             map[string]keyCondition
-	FilterExpression          *string
-	ProjectionExpression      *string
-	AttributesToGet           []string
-	ExpressionAttributeNames  map[string]string
-	ExpressionAttributeValues map[string]attr.Value
-	ExclusiveStartKey         map[string]attr.Value
-	ConsistentRead            bool
-	ScanIndexForward          *bool
-	Limit                     *int
-	Select                    string
-	Segment, TotalSegments    *int
-	ReturnConsumedCapacity    string
-}
-
-type readAnswer struct {
-	Items            []wireItem `json:",omitempty"`
-	Count            int
-	ScannedCount     int
-	LastEvaluatedKey wireItem      `json:",omitempty"`
-	Consumed         *wireCapacity `json:"ConsumedCapacity,omitempty"`
-}
-
-// maxPage is how much a Query or Scan reads at once, before the filter.
+// maxPage is how many bytes of items a Query or Scan reads before it stops.
 const maxPage = 1 << 20
 
-// span is the run of encoded keys that a read walks: low included, high not.
-type span struct{ low, high []byte }
-
-// after gives the first key that does not begin with prefix.
-func after(prefix []byte) []byte {
-	b := bytes.Clone(prefix)
-	for i := len(b) - 1; i >= 0; i-- {
-		if b[i] < 0xff {
-			b[i]++
-			return b[:i+1]
-		}
-	}
-	return nil
+// search is a Query or Scan on its way: which entries of which bucket to read,
+// in which order, and what to do with each.
+type search struct {
+	req *request
+	parsed
+	t        *table
+	ix       *index // nil for the table itself
+	keys     keySchema
+	query    *expr.KeyQuery // nil for Scan
+	low      []byte         // first stored key
+	high     []byte         // first stored key beyond, nil for none
+	fetch    bool           // a local index lacks wanted attributes: read the item
+	backward bool
 }
 
-// spanOf gives the run that a key condition asks for.
-func spanOf(q expr.KeyQuery) span {
-	p := attr.EncodeKey(q.Hash)
-	if q.Op == "" {
-		return span{p, after(p)}
-	}
-	at := attr.AppendKey(bytes.Clone(p), q.Args[0])
-	switch q.Op {
-	case "=":
-		return span{at, after(at)}
-	case "<":
-		return span{p, at}
-	case "<=":
-		return span{p, after(at)}
-	case ">":
-		return span{after(at), after(p)}
-	case ">=":
-		return span{at, after(p)}
-	case "BETWEEN":
-		return span{at, after(attr.AppendKey(bytes.Clone(p), q.Args[1]))}
-	}
-	begins := attr.AppendKeyPrefix(bytes.Clone(p), q.Args[0])
-	return span{begins, after(begins)}
+// page is what a search found.
+type page struct {
+	items          []attr.Item
+	count, scanned int
+	size, fetched  int
+	last           attr.Item // where the next page begins, nil at the end
 }
 
-// reader is a Query or Scan that has passed all checks.
-type reader struct {
-	table   *tableMeta
-	index   *indexMeta
-	span    span
-	start   []byte // walk on after this key; nil from the beginning
-	reverse bool
-	limit   int
-	filter  *expr.Condition
-	project func(attr.Item) attr.Item
-	count   bool // Select COUNT
-	strong  bool
-	inPart  func(attr.Item) bool // Scan segments
-	fetches bool                 // a local index is asked for attributes it does not hold
+func queryItems(ctx context.Context, c *call, body []byte) ([]byte, error) {
+	return searchItems(ctx, c, body,
+		[]string{"ProjectionExpression", "FilterExpression", "KeyConditionExpression"},
+		[]string{"AttributesToGet", "QueryFilter", "ConditionalOperator", "KeyConditions"})
 }
 
-func (e *call) query(r *readRequest) (any, error) {
-	if err := r.check(); err != nil {
-		return nil, err
-	}
-	if r.KeyConditionExpression == nil && len(r.KeyConditions) == 0 {
-		return nil, invalid("Either the KeyConditions or KeyConditionExpression parameter must be specified in the request.")
-	}
-	params := &expr.Params{Names: r.ExpressionAttributeNames, Values: r.ExpressionAttributeValues}
-	if err := params.Check(); err != nil {
-		return nil, err
-	}
-	rd := &reader{}
-	if err := r.parse(rd, params); err != nil {
-		return nil, err
-	}
-	var kc *expr.KeyCondition
-	if r.KeyConditionExpression != nil {
-		var err error
-		if kc, err = expr.ParseKeyCondition(*r.KeyConditionExpression, params); err != nil {
-			return nil, err
-		}
-	}
-	if err := params.CheckAllUsed(); err != nil {
-		return nil, err
-	}
-	if err := e.bind(r, rd); err != nil {
-		return nil, err
-	}
-	hash, rng := rd.keys()
-	var q expr.KeyQuery
-	var err error
-	if kc != nil {
-		q, err = kc.Bind(hash, rng)
-	} else {
-		q, err = bindLegacy(r.KeyConditions, hash, rng)
-	}
+func scanItems(ctx context.Context, c *call, body []byte) ([]byte, error) {
+	return searchItems(ctx, c, body, []string{"ProjectionExpression", "FilterExpression"},
+		[]string{"AttributesToGet", "ScanFilter", "ConditionalOperator"})
+}
+
+func searchItems(ctx context.Context, c *call, body []byte, expressions, old []string) ([]byte, error) {
+	r, err := decode[request](body)
 	if err != nil {
 		return nil, err
 	}
-	if rd.filter != nil {
-		for _, p := range rd.filter.Paths() {
-			if p[0].Name == hash.Name || rng.Name != "" && p[0].Name == rng.Name {
-				return nil, invalid("Filter Expression can only contain non-primary key attributes: Primary key attribute: %s", p[0].Name)
-			}
-		}
-	}
-	rd.span = spanOf(q)
-	rd.reverse = r.ScanIndexForward != nil && !*r.ScanIndexForward
-	if rd.start != nil {
-		hv := r.ExclusiveStartKey[hash.Name]
-		if !attr.Equal(hv, q.Hash) {
-			return nil, invalid("The provided starting key is outside query boundaries based on provided conditions")
-		}
-		at := rd.start
-		if bytes.Compare(at, rd.span.low) < 0 || rd.span.high != nil && bytes.Compare(at, rd.span.high) >= 0 {
-			return nil, invalid("The provided starting key does not match the range key predicate")
-		}
-	}
-	return e.read(r, rd)
-}
-
-func (e *call) scan(r *readRequest) (any, error) {
-	if err := r.check(); err != nil {
+	var v violations
+	r.check(&v, "")
+	if err := v.err(); err != nil {
 		return nil, err
 	}
+	isQuery := c.op == "Query"
+	p, err := r.parse(expressions, old, func() error { return r.checkSearch(isQuery) })
+	if err != nil {
+		return nil, err
+	}
+	s := &search{req: r, parsed: *p}
+	if s.t, err = c.table(*r.TableName); err != nil {
+		return nil, err
+	}
+	if err := s.bind(); err != nil {
+		return nil, err
+	}
+	var leading attr.Value
+	if isQuery {
+		leading = s.query.Hash
+	}
+	if err := c.allow(c.op, s.t, s.ix, leading); err != nil {
+		return nil, err
+	}
+	var found page
+	if err := c.engine.view(ctx, func(tx *bbolt.Tx) error { return s.run(tx, &found) }); err != nil {
+		return nil, err
+	}
+	spent := c.spend(s.t)
+	units := readUnits(found.size, r.ConsistentRead, 1)
+	if s.ix == nil {
+		spent.table += units
+	} else {
+		spent.index(s.ix, units)
+		spent.table += readUnits(found.fetched, r.ConsistentRead, 0)
+	}
+	o := newObject()
+	if !is(r.Select, "COUNT") {
+		o.list("Items", len(found.items), func(i int) { o.b = attr.AppendItemJSON(o.b, found.items[i]) })
+	}
+	o.int("Count", found.count)
+	o.int("ScannedCount", found.scanned)
+	if found.last != nil {
+		o.item("LastEvaluatedKey", found.last)
+	}
+	c.capacity(o, r.ReturnConsumedCapacity, false, "")
+	return o.done(), nil
+}
+
+// checkSearch checks the parameters that expressions do not depend on.
+func (r *request) checkSearch(isQuery bool) error {
 	switch {
+	case isQuery && r.KeyConditionExpression == nil && len(r.KeyConditions) == 0:
+		return invalid("Either the KeyConditions or KeyConditionExpression parameter must be specified in the request.")
+	case r.TotalSegments != nil && r.Segment == nil:
+		return invalid("The Segment parameter is required but was not present in the request when parameter TotalSegments is present")
 	case r.Segment != nil && r.TotalSegments == nil:
-		return nil, invalid("The TotalSegments parameter is required but was not present in the request when Segment parameter is present")
-	case r.Segment == nil && r.TotalSegments != nil:
-		return nil, invalid("The Segment parameter is required but was not present in the request when parameter TotalSegments is present")
+		return invalid("The TotalSegments parameter is required but was not present in the request when Segment parameter is present")
 	case r.Segment != nil && *r.Segment >= *r.TotalSegments:
-		return nil, invalid("The Segment parameter is zero-based and must be less than parameter TotalSegments: Segment: %d is not less than TotalSegments: %d", *r.Segment, *r.TotalSegments)
+		return invalid("The Segment parameter is zero-based and must be less than parameter TotalSegments: "+
+			"Segment: %d is not less than TotalSegments: %d", *r.Segment, *r.TotalSegments)
 	}
-	params := &expr.Params{Names: r.ExpressionAttributeNames, Values: r.ExpressionAttributeValues}
-	if err := params.Check(); err != nil {
-		return nil, err
+	if err := checkValues(r.ExclusiveStartKey); err != nil {
+		return invalid("The provided starting key is invalid: %v", err)
 	}
-	rd := &reader{}
-	if err := r.parse(rd, params); err != nil {
-		return nil, err
+	projection := "ProjectionExpression"
+	if r.AttributesToGet != nil {
+		projection = "AttributesToGet"
 	}
-	if err := params.CheckAllUsed(); err != nil {
-		return nil, err
-	}
-	if err := e.bind(r, rd); err != nil {
-		return nil, err
-	}
-	if r.Segment != nil && *r.TotalSegments > 1 {
-		segment, total := uint32(*r.Segment), uint32(*r.TotalSegments)
-		hash, _ := rd.keys()
-		rd.inPart = func(it attr.Item) bool {
-			h := fnv.New32a()
-			_, _ = h.Write(attr.EncodeKey(it[hash.Name])) // never fails
-			return h.Sum32()%total == segment
-		}
-	}
-	return e.read(r, rd)
-}
-
-// check refuses what needs no table to refuse.
-func (r *readRequest) check() error {
-	if err := checkTableName(r.TableName); err != nil {
-		return err
-	}
-	if err := checkEnum("select", r.Select, "SPECIFIC_ATTRIBUTES, COUNT, ALL_ATTRIBUTES, ALL_PROJECTED_ATTRIBUTES"); err != nil {
-		return err
-	}
-	if err := checkEnum("returnConsumedCapacity", r.ReturnConsumedCapacity, "INDEXES, TOTAL, NONE"); err != nil {
-		return err
-	}
-	if r.Limit != nil && *r.Limit < 1 {
-		return tooSmall("limit", *r.Limit, 1)
-	}
-	if r.TotalSegments != nil && (*r.TotalSegments < 1 || *r.TotalSegments > 1000000) {
-		if *r.TotalSegments < 1 {
-			return tooSmall("totalSegments", *r.TotalSegments, 1)
-		}
-		return invalid("1 validation error detected: Value '%d' at 'totalSegments' failed to satisfy constraint: Member must have value less than or equal to 1000000", *r.TotalSegments)
-	}
-	if r.Segment != nil && *r.Segment < 0 {
-		return tooSmall("segment", *r.Segment, 0)
-	}
-	if err := checkPlaceholders(r.ExpressionAttributeNames, nil, r.FilterExpression, r.ProjectionExpression, r.KeyConditionExpression); err != nil {
-		return err
-	}
-	if r.ExpressionAttributeValues != nil && r.FilterExpression == nil && r.KeyConditionExpression == nil {
-		return invalid("ExpressionAttributeValues can only be specified when using expressions: FilterExpression is null")
-	}
-	return checkValues(r.ExclusiveStartKey)
-}
-
-// parse reads the filter and the projection.
-func (r *readRequest) parse(rd *reader, params *expr.Params) (err error) {
-	if r.FilterExpression != nil {
-		if rd.filter, err = expr.ParseCondition("FilterExpression", *r.FilterExpression, params); err != nil {
-			return err
-		}
-	}
-	rd.project = func(it attr.Item) attr.Item { return it }
-	projects := r.ProjectionExpression != nil || len(r.AttributesToGet) > 0
-	if r.ProjectionExpression != nil {
-		p, err := expr.ParseProjection(*r.ProjectionExpression, params)
-		if err != nil {
-			return err
-		}
-		rd.project = p.Apply
-	} else if len(r.AttributesToGet) > 0 {
-		if rd.project, err = parseProjection(nil, r.AttributesToGet, nil); err != nil {
-			return err
-		}
-	}
-	switch r.Select {
-	case "COUNT":
-		rd.count = true
-		fallthrough
-	case "ALL_ATTRIBUTES", "ALL_PROJECTED_ATTRIBUTES":
-		if projects && r.ProjectionExpression != nil {
-			return invalid("Cannot specify the ProjectionExpression when choosing to get %s", map[string]string{"COUNT": "only the Count", "ALL_ATTRIBUTES": "ALL_ATTRIBUTES", "ALL_PROJECTED_ATTRIBUTES": "ALL_PROJECTED_ATTRIBUTES"}[r.Select])
-		}
-		if projects {
-			return invalid("Cannot specify the AttributesToGet when choosing to get %s", map[string]string{"COUNT": "only the Count", "ALL_ATTRIBUTES": "ALL_ATTRIBUTES", "ALL_PROJECTED_ATTRIBUTES": "ALL_PROJECTED_ATTRIBUTES"}[r.Select])
-		}
-	case "SPECIFIC_ATTRIBUTES":
-		if !projects {
-			return invalid("Must specify the AttributesToGet or ProjectionExpression when choosing to get SPECIFIC_ATTRIBUTES")
-		}
-	}
-	if r.Select == "ALL_PROJECTED_ATTRIBUTES" && r.IndexName == nil {
+	projected := r.ProjectionExpression != nil || r.AttributesToGet != nil
+	switch {
+	case is(r.Select, "SPECIFIC_ATTRIBUTES") && !projected:
+		return invalid("Must specify the AttributesToGet or ProjectionExpression when choosing to get SPECIFIC_ATTRIBUTES")
+	case is(r.Select, "COUNT") && projected:
+		return invalid("Cannot specify the %s when choosing to get only the Count", projection)
+	case r.Select != nil && *r.Select != "SPECIFIC_ATTRIBUTES" && projected:
+		return invalid("Cannot specify the %s when choosing to get %s", projection, *r.Select)
+	case is(r.Select, "ALL_PROJECTED_ATTRIBUTES") && r.IndexName == nil:
 		return invalid("ALL_PROJECTED_ATTRIBUTES can be used only when Querying using an IndexName")
 	}
 	return nil
 }
 
-// bind finds the table and index and places the starting key.
-func (e *call) bind(r *readRequest, rd *reader) error {
-	t, err := e.table(r.TableName)
-	if err != nil {
-		return err
-	}
-	rd.table, rd.strong = t, r.ConsistentRead
-	if r.Limit != nil {
-		rd.limit = *r.Limit
-	}
+// bind checks the search against the schema and sets its bounds.
+func (s *search) bind() error {
+	r := s.req
+	s.keys = s.t.keys
 	if r.IndexName != nil {
-		if rd.index = t.index(*r.IndexName); rd.index == nil {
+		if s.ix = s.t.index(*r.IndexName); s.ix == nil {
 			return invalid("The table does not have the specified index: %s", *r.IndexName)
 		}
-		if rd.strong && !rd.index.Local {
+		s.keys = s.ix.keys
+		switch {
+		case s.ix.global && r.ConsistentRead:
 			return invalid("Consistent reads are not supported on global secondary indexes")
+		case s.ix.global && !s.ix.all && is(r.Select, "ALL_ATTRIBUTES"):
+			return invalidParam("Select type ALL_ATTRIBUTES is not supported for global secondary index %s because its projection type is not ALL", s.ix.name)
 		}
-		if r.Select == "ALL_ATTRIBUTES" && !rd.index.Local && rd.index.Projection.Type != "ALL" {
-			return invalid("One or more parameter values were invalid: Select type ALL_ATTRIBUTES is not supported for global secondary index %s because its projection type is not ALL", rd.index.Name)
+		if err := s.checkProjected(); err != nil {
+			return err
 		}
-		rd.fetches = rd.index.Local && (r.Select == "ALL_ATTRIBUTES" || r.ProjectionExpression != nil || len(r.AttributesToGet) > 0)
 	}
-	if r.ExclusiveStartKey == nil {
+	if s.key != nil {
+		query, err := s.key.Bind(s.keys.hash, s.keys.rng)
+		if err != nil {
+			return err
+		}
+		s.query = &query
+	}
+	if s.condition != nil {
+		for _, path := range s.condition.Paths() {
+			if s.query != nil && s.keys.has(path[0].Name) {
+				what := "Filter Expression"
+				if r.FilterExpression == nil {
+					what = "QueryFilter"
+				}
+				return invalid("%s can only contain non-primary key attributes: Primary key attribute: %s", what, path[0].Name)
+			}
+		}
+		if err := s.t.scalarKeys(s.ix, s.condition.Paths()); err != nil {
+			return err
+		}
+	}
+	if err := s.t.scalarKeys(s.ix, s.paths); err != nil {
+		return err
+	}
+	s.backward = r.ScanIndexForward != nil && !*r.ScanIndexForward
+	if s.query != nil {
+		s.queryBounds()
+	} else {
+		s.scanBounds()
+	}
+	return s.startKey()
+}
+
+// checkProjected finds attributes that are wanted but not in the index: read
+// from the table for a local index, refused for a global one.
+func (s *search) checkProjected() error {
+	if s.ix.all {
 		return nil
 	}
-	keys := t.keys()
-	if rd.index != nil {
-		hash, rng := rd.keys()
-		keys = slices.Concat(keysOf(hash, rng), keys)
-	}
-	names := map[string]bool{}
-	for _, k := range keys {
-		names[k.Name] = true
-		v, ok := r.ExclusiveStartKey[k.Name]
-		if !ok || v.Kind != k.Kind {
-			return invalid("The provided starting key is invalid%s", map[bool]string{true: ": The provided key element does not match the schema", false: ""}[rd.index == nil])
+	s.fetch = !s.ix.global && is(s.req.Select, "ALL_ATTRIBUTES")
+	for _, path := range s.paths {
+		if s.ix.include[path[0].Name] {
+			continue
 		}
-		rd.start = attr.AppendKey(rd.start, v)
-	}
-	if len(r.ExclusiveStartKey) != len(names) {
-		return invalid("The provided starting key is invalid%s", map[bool]string{true: ": The provided key element does not match the schema", false: ""}[rd.index == nil])
+		if s.ix.global {
+			return invalidParam("Global secondary index %s does not project %s", s.ix.name, path[0].Name)
+		}
+		s.fetch = true
 	}
 	return nil
 }
 
-// keys gives the key attributes that the walk is ordered by.
-func (rd *reader) keys() (hash, rng expr.Key) {
-	if rd.index != nil {
-		return rd.index.Hash, rd.index.Range
+// after returns the first key that does not begin with b, or nil.
+func after(b []byte) []byte {
+	end := bytes.Clone(b)
+	for i := len(end) - 1; i >= 0; i-- {
+		if end[i]++; end[i] != 0 {
+			return end[:i+1]
+		}
 	}
-	return rd.table.Hash, rd.table.Range
+	return nil
 }
 
-// read walks the span and answers one page. Limit and size bound what is read,
-// not what passes the filter.
-func (e *call) read(r *readRequest, rd *reader) (any, error) {
-	var out readAnswer
-	size, fetched := 0, 0.0
-	err := e.view(func(tx *bbolt.Tx) error {
-		b := rd.table.bucket(tx)
-		if rd.index != nil {
-			b = rd.table.indexBucket(tx, rd.index)
-		}
-		c := b.Cursor()
-		for k, v := rd.first(c); k != nil && rd.span.has(k, rd.reverse); k, v = rd.next(c) {
-			whole, err := rd.item(tx, v)
-			if err != nil {
-				return err
-			}
-			if rd.inPart != nil && !rd.inPart(whole) {
-				continue
-			}
-			it := whole
-			if rd.index != nil {
-				it = rd.index.project(rd.table, whole)
-			}
-			out.ScannedCount++
-			size += attr.ItemSize(it)
-			if rd.fetches && rd.index.Projection.Type != "ALL" {
-				it = whole
-				fetched += readUnits(attr.ItemSize(whole), rd.strong)
-			}
-			if rd.filter == nil || rd.filter.Eval(it) {
-				out.Count++
-				if !rd.count {
-					out.Items = append(out.Items, wireItem(rd.project(it)))
-				}
-			}
-			if out.ScannedCount == rd.limit || size >= maxPage {
-				out.LastEvaluatedKey = wireItem(rd.table.keyItem(rd.index, whole))
-				return nil
-			}
-		}
+func (s *search) queryBounds() {
+	base := prefix(s.query.Hash)
+	at := func(i int) []byte { return attr.AppendKey(bytes.Clone(base), s.query.Args[i]) }
+	s.low, s.high = base, after(base)
+	switch s.query.Op {
+	case "=":
+		s.low = at(0)
+		s.high = after(s.low)
+	case "<":
+		s.high = at(0)
+	case "<=":
+		s.high = after(at(0))
+	case ">":
+		s.low = after(at(0))
+	case ">=":
+		s.low = at(0)
+	case "BETWEEN":
+		s.low, s.high = at(0), after(at(1))
+	case "begins_with":
+		s.low = attr.AppendKeyPrefix(bytes.Clone(base), s.query.Args[0])
+		s.high = after(s.low)
+	}
+}
+
+// scanBounds cuts the range of the keys' hashes into segments.
+func (s *search) scanBounds() {
+	if s.req.Segment == nil {
+		return
+	}
+	i, n := uint64(*s.req.Segment), uint64(*s.req.TotalSegments)
+	s.low = binary.BigEndian.AppendUint32(nil, uint32(((i<<32)+n-1)/n))
+	if i+1 < n {
+		s.high = binary.BigEndian.AppendUint32(nil, uint32((((i+1)<<32)+n-1)/n))
+	}
+}
+
+// startKey moves the bounds behind ExclusiveStartKey.
+func (s *search) startKey() error {
+	start := s.req.ExclusiveStartKey
+	if start == nil {
 		return nil
-	})
-	if err != nil {
-		return nil, err
 	}
-	var c capacity
-	n := readUnits(size, rd.strong)
-	if rd.index != nil {
-		c.addIndex(rd.index, n)
-		c.table = fetched
-	} else {
-		c.table = n
+	parts := s.t.keys.pick(start, attr.Item{})
+	if s.ix != nil {
+		parts = s.keys.pick(start, parts)
 	}
-	e.spent(&c)
-	out.Consumed = c.wire(r.TableName, r.ReturnConsumedCapacity)
-	if rd.count {
-		return struct {
-			Count, ScannedCount int
-			LastEvaluatedKey    wireItem      `json:",omitempty"`
-			Consumed            *wireCapacity `json:"ConsumedCapacity,omitempty"`
-		}{out.Count, out.ScannedCount, out.LastEvaluatedKey, out.Consumed}, nil
-	}
-	if out.Items == nil {
-		out.Items = []wireItem{}
-	}
-	return struct {
-		Items               []wireItem
-		Count, ScannedCount int
-		LastEvaluatedKey    wireItem      `json:",omitempty"`
-		Consumed            *wireCapacity `json:"ConsumedCapacity,omitempty"`
-	}{out.Items, out.Count, out.ScannedCount, out.LastEvaluatedKey, out.Consumed}, nil
-}
-
-// item reads what a walked entry stands for: the item itself, or for an index
-// the item that its value names.
-func (rd *reader) item(tx *bbolt.Tx, value []byte) (attr.Item, error) {
-	if rd.index == nil {
-		return attr.DecodeItem(value)
-	}
-	return rd.table.get(tx, value)
-}
-
-func (rd *reader) first(c *bbolt.Cursor) (k, v []byte) {
-	if !rd.reverse {
-		from := rd.span.low
-		if rd.start != nil {
-			from = append(bytes.Clone(rd.start), 0) // the first key after it
+	mismatch := func() error {
+		if s.query == nil || s.ix != nil {
+			return invalid("The provided starting key is invalid: The provided key element does not match the schema")
 		}
-		return c.Seek(from)
+		return errKeySchema()
 	}
-	to := rd.span.high
-	if rd.start != nil {
-		to = rd.start
+	if len(start) != len(parts) {
+		if s.query == nil {
+			return mismatch()
+		}
+		return invalid("The provided starting key is invalid")
 	}
-	if to == nil {
+	if err := s.t.keys.checkKeyAttributes(start, mismatch); err != nil {
+		return err
+	}
+	if err := s.keys.checkKeyAttributes(start, mismatch); err != nil {
+		return err
+	}
+	key := s.keys.encode(start)
+	if s.query != nil {
+		if !attr.Equal(start[s.keys.hash.Name], s.query.Hash) {
+			return invalid("The provided starting key is outside query boundaries based on provided conditions")
+		}
+		if key := key; bytes.Compare(key, s.low) < 0 || s.high != nil && bytes.Compare(key, s.high) >= 0 {
+			return invalid("The provided starting key does not match the range key predicate")
+		}
+	}
+	if s.ix != nil {
+		key = append(key, s.t.keys.encode(start)...)
+	}
+	if s.query == nil && (bytes.Compare(key, s.low) < 0 || s.high != nil && bytes.Compare(key, s.high) >= 0) {
+		return invalid("The provided Exclusive start key is not within the segment")
+	}
+	if s.backward {
+		s.high = key
+	} else {
+		s.low = append(key, 0)
+	}
+	return nil
+}
+
+// run reads one page.
+func (s *search) run(tx *bbolt.Tx, found *page) error {
+	root, bucket := open(tx, s.t)
+	if bucket == nil {
+		return errNoTable()
+	}
+	items := bucket
+	if s.ix != nil {
+		if bucket = root.Bucket(s.ix.bucket); bucket == nil {
+			return invalid("The table does not have the specified index: %s", s.ix.name)
+		}
+	}
+	cursor := bucket.Cursor()
+	key, raw := s.first(cursor)
+	var it attr.Item
+	for key != nil && s.within(key) {
+		if found.size >= maxPage || s.req.Limit != nil && found.scanned >= *s.req.Limit {
+			break
+		}
+		var err error
+		if it, err = attr.DecodeItem(raw); err != nil {
+			return err
+		}
+		found.scanned++
+		found.size += attr.ItemSize(it)
+		if err := s.take(items, it, found); err != nil {
+			return err
+		}
+		if s.backward {
+			key, raw = cursor.Prev()
+		} else {
+			key, raw = cursor.Next()
+		}
+	}
+	// A full page names its last item even when no other follows.
+	if it != nil && (key != nil && s.within(key) || s.req.Limit != nil && found.scanned >= *s.req.Limit) {
+		found.last = s.t.keys.pick(it, attr.Item{})
+		if s.ix != nil {
+			found.last = s.keys.pick(it, found.last)
+		}
+	}
+	return nil
+}
+
+// take filters and projects one item into the page.
+func (s *search) take(items *bbolt.Bucket, it attr.Item, found *page) error {
+	if s.fetch {
+		whole, err := attr.DecodeItem(items.Get(s.t.keys.encode(it)))
+		if err != nil {
+			return err
+		}
+		it = whole
+		found.fetched += attr.ItemSize(it)
+	}
+	if s.condition != nil && !s.condition.Eval(it) {
+		return nil
+	}
+	found.count++
+	if !is(s.req.Select, "COUNT") {
+		found.items = append(found.items, s.project(it))
+	}
+	return nil
+}
+
+func (s *search) first(c *bbolt.Cursor) (key, raw []byte) {
+	if !s.backward {
+		return c.Seek(s.low)
+	}
+	if s.high == nil {
 		return c.Last()
 	}
-	if k, _ := c.Seek(to); k == nil {
+	if key, _ = c.Seek(s.high); key == nil {
 		return c.Last()
 	}
 	return c.Prev()
 }
 
-func (rd *reader) next(c *bbolt.Cursor) (k, v []byte) {
-	if rd.reverse {
-		return c.Prev()
-	}
-	return c.Next()
-}
-
-// has reports whether the walk is still within the span.
-func (s span) has(k []byte, reverse bool) bool {
-	if reverse {
-		return bytes.Compare(k, s.low) >= 0
-	}
-	return s.high == nil || bytes.Compare(k, s.high) < 0
+func (s *search) within(key []byte) bool {
+	return bytes.Compare(key, s.low) >= 0 && (s.high == nil || bytes.Compare(key, s.high) < 0)
 }

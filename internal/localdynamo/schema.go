@@ -1,204 +1,216 @@
 package localdynamo
 
 import (
+	"hash/fnv"
 	"slices"
+	"strings"
 
 	"github.com/lanyard-auth/lanyard/internal/localdynamo/attr"
 	"github.com/lanyard-auth/lanyard/internal/localdynamo/expr"
 )
 
-// tableMeta is what the engine knows of a table. It is never changed in place.
-type tableMeta struct {
-	Name       string
-	ID         string
-	Hash       expr.Key
-	Range      expr.Key // zero where there is none
-	Attributes []attributeDefinition
-	Globals    []*indexMeta
-	Locals     []*indexMeta
-	Billing    string
-	Throughput throughput
-	TTL        string // attribute, "" when off
-	Created    float64
-	Protected  bool
-	Deleting   bool
-	Stream     *streamSpecification
+// keySchema names the key attributes of a table or index; rng is the zero Key
+// where there is no range key.
+type keySchema struct{ hash, rng expr.Key }
+
+// table is the schema of a table, immutable once published.
+type table struct {
+	record  tableRecord
+	name    string
+	id      []byte // of the bucket with the table's data; never used twice
+	keys    keySchema
+	indexes []*index
 }
 
-// indexMeta is one secondary index.
-type indexMeta struct {
-	Name       string
-	Hash       expr.Key
-	Range      expr.Key
-	Projection projection
-	Throughput throughput
-	Local      bool
+// index is a secondary index of a table.
+type index struct {
+	name    string
+	bucket  []byte
+	global  bool
+	keys    keySchema
+	all     bool
+	include map[string]bool // attributes of an index that has not all
 }
 
-// indexes gives all secondary indexes.
-func (t *tableMeta) indexes() []*indexMeta {
-	if len(t.Locals) == 0 {
-		return t.Globals
-	}
-	return slices.Concat(t.Globals, t.Locals)
-}
-
-func (t *tableMeta) index(name string) *indexMeta {
-	for _, ix := range t.indexes() {
-		if ix.Name == name {
+func (t *table) index(name string) *index {
+	for _, ix := range t.indexes {
+		if ix.name == name {
 			return ix
 		}
 	}
 	return nil
 }
 
-// keys gives the names of the table's key attributes.
-func (t *tableMeta) keys() []expr.Key { return keysOf(t.Hash, t.Range) }
-
-func keysOf(hash, rng expr.Key) []expr.Key {
-	if rng.Name == "" {
-		return []expr.Key{hash}
-	}
-	return []expr.Key{hash, rng}
+func (t *table) hasLocalIndex() bool {
+	return slices.ContainsFunc(t.indexes, func(ix *index) bool { return !ix.global })
 }
 
-// Limits of key values ("Service, account, and table quotas").
+// attributes returns the names of the keys.
+func (k keySchema) attributes() []expr.Key {
+	if k.rng.Name == "" {
+		return []expr.Key{k.hash}
+	}
+	return []expr.Key{k.hash, k.rng}
+}
+
+func (k keySchema) has(name string) bool { return name == k.hash.Name || name == k.rng.Name }
+
+// prefix begins the stored keys of all items with one hash value: four bytes of
+// a hash, which give Scan an order as arbitrary as DynamoDB's and cut it into
+// segments, and the value itself.
+func prefix(hash attr.Value) []byte {
+	encoded := attr.AppendKey(make([]byte, 4, 64), hash)
+	h := fnv.New64a()
+	h.Write(encoded[4:]) // a hash.Hash never fails
+	// FNV alone leaves short inputs close together in the upper bits.
+	sum := h.Sum64()
+	sum = (sum ^ sum>>32) * 0x9e3779b97f4a7c15
+	encoded[0], encoded[1], encoded[2], encoded[3] = byte(sum>>56), byte(sum>>48), byte(sum>>40), byte(sum>>32)
+	return encoded
+}
+
+// encode returns the stored key of an item that has the key attributes.
+func (k keySchema) encode(it attr.Item) []byte {
+	key := prefix(it[k.hash.Name])
+	if k.rng.Name != "" {
+		key = attr.AppendKey(key, it[k.rng.Name])
+	}
+	return key
+}
+
+// pick returns the key attributes of an item.
+func (k keySchema) pick(it attr.Item, into attr.Item) attr.Item {
+	for _, a := range k.attributes() {
+		into[a.Name] = it[a.Name]
+	}
+	return into
+}
+
+// AWS's limits for key values.
 const (
-	maxHashKey  = 2048
-	maxRangeKey = 1024
-	maxItem     = 400 << 10
+	maxHashSize  = 2048
+	maxRangeSize = 1024
 )
 
-// keyOf gives the encoded primary key of an item, or AWS's refusal.
-func (t *tableMeta) keyOf(it attr.Item) ([]byte, error) {
-	var b []byte
-	for i, k := range t.keys() {
-		v, ok := it[k.Name]
-		if !ok {
-			return nil, invalid("One or more parameter values were invalid: Missing the key %s in the item", k.Name)
-		}
-		if v.Kind != k.Kind {
-			return nil, invalid("One or more parameter values were invalid: Type mismatch for key %s expected: %s actual: %s", k.Name, k.Kind, v.Kind)
-		}
-		if err := checkKeyValue(k, v, i == 0); err != nil {
-			return nil, err
-		}
-		b = attr.AppendKey(b, v)
+func (k keySchema) checkSize(it attr.Item) error {
+	if it[k.hash.Name].Size() > maxHashSize {
+		return invalidParam("Size of hashkey has exceeded the maximum size limit of2048 bytes")
 	}
-	return b, nil
-}
-
-// keyGiven is keyOf for a Key parameter, which has the key and nothing else.
-func (t *tableMeta) keyGiven(key attr.Item) ([]byte, error) {
-	keys := t.keys()
-	if len(key) != len(keys) {
-		return nil, invalid("The provided key element does not match the schema")
-	}
-	var b []byte
-	for i, k := range keys {
-		v, ok := key[k.Name]
-		if !ok || v.Kind != k.Kind {
-			return nil, invalid("The provided key element does not match the schema")
-		}
-		if err := checkKeyValue(k, v, i == 0); err != nil {
-			return nil, err
-		}
-		b = attr.AppendKey(b, v)
-	}
-	return b, nil
-}
-
-func checkKeyValue(k expr.Key, v attr.Value, hash bool) error {
-	switch v.Kind {
-	case attr.KindString:
-		if v.S == "" {
-			return invalid("One or more parameter values are not valid. The AttributeValue for a key attribute cannot contain an empty string value. Key: %s", k.Name)
-		}
-	case attr.KindBinary:
-		if len(v.B) == 0 {
-			return invalid("One or more parameter values are not valid. The AttributeValue for a key attribute cannot contain an empty binary value. Key: %s", k.Name)
-		}
-	}
-	if hash && v.Size() > maxHashKey {
-		return invalid("One or more parameter values were invalid: Size of hashkey has exceeded the maximum size limit of2048 bytes")
-	}
-	if !hash && v.Size() > maxRangeKey {
-		return invalid("One or more parameter values were invalid: Aggregated size of all range keys has exceeded the size limit of 1024 bytes")
+	if it[k.rng.Name].Size() > maxRangeSize {
+		return invalidParam("Aggregated size of all range keys has exceeded the size limit of 1024 bytes")
 	}
 	return nil
 }
 
-// checkIndexKeys refuses an item whose index key attributes have another type,
-// or are empty.
-func (t *tableMeta) checkIndexKeys(it attr.Item) error {
-	for _, ix := range t.indexes() {
-		for i, k := range keysOf(ix.Hash, ix.Range) {
-			v, ok := it[k.Name]
-			if !ok {
-				continue
+func emptyKey(v attr.Value) bool { return v.Kind != attr.KindNumber && v.Size() == 0 }
+
+// checkKey checks a Key parameter: the key attributes and nothing else.
+func (k keySchema) checkKey(key attr.Item) error {
+	if len(key) != len(k.attributes()) {
+		return errKeySchema()
+	}
+	return k.checkKeyAttributes(key, errKeySchema)
+}
+
+func (k keySchema) checkKeyAttributes(it attr.Item, mismatch func() error) error {
+	for _, a := range k.attributes() {
+		if it[a.Name].Kind != a.Kind {
+			return mismatch()
+		}
+	}
+	for _, a := range k.attributes() {
+		if v := it[a.Name]; emptyKey(v) {
+			return invalid("One or more parameter values are not valid. The AttributeValue for a key attribute "+
+				"cannot contain an empty %s value. Key: %s", strings.ToLower(v.Kind.Name()), a.Name)
+		}
+	}
+	return k.checkSize(it)
+}
+
+// checkItem checks the key attributes of a whole item.
+func (t *table) checkItem(it attr.Item) error {
+	for _, a := range t.keys.attributes() {
+		v, ok := it[a.Name]
+		switch {
+		case !ok:
+			return invalidParam("Missing the key %s in the item", a.Name)
+		case v.Kind != a.Kind:
+			return invalidParam("Type mismatch for key %s expected: %s actual: %s", a.Name, a.Kind, v.Kind)
+		}
+	}
+	if err := t.keys.checkKeyAttributes(it, errKeySchema); err != nil {
+		return err
+	}
+	for _, ix := range t.indexes {
+		for _, a := range ix.keys.attributes() {
+			v, ok := it[a.Name]
+			switch {
+			case !ok:
+			case v.Kind != a.Kind:
+				return invalidParam("Type mismatch for Index Key %s Expected: %s Actual: %s IndexName: %s", a.Name, a.Kind, v.Kind, ix.name)
+			case emptyKey(v):
+				return invalid("One or more parameter values are not valid. A value specified for a secondary index key is not supported. "+
+					"The AttributeValue for a key attribute cannot contain an empty %s value. IndexName: %s, IndexKey: %s",
+					strings.ToLower(v.Kind.Name()), ix.name, a.Name)
 			}
-			if v.Kind != k.Kind {
-				return invalid("One or more parameter values were invalid: Type mismatch for Index Key %s Expected: %s Actual: %s IndexName: %s", k.Name, k.Kind, v.Kind, ix.Name)
-			}
-			empty := map[bool]string{v.Kind == attr.KindString && v.S == "": "string", v.Kind == attr.KindBinary && len(v.B) == 0: "binary"}[true]
-			if empty != "" {
-				return invalid("One or more parameter values are not valid. A value specified for a secondary index key is not supported. The AttributeValue for a key attribute cannot contain an empty %s value. IndexName: %s, IndexKey: %s", empty, ix.Name, k.Name)
-			}
-			limit, part := maxHashKey, "hashkey"
-			if i > 0 {
-				limit, part = maxRangeKey, "rangekey"
-			}
-			if v.Size() > limit {
-				return invalid("One or more parameter values were invalid: Size of %s has exceeded the maximum size limit of%d bytes", part, limit)
-			}
+		}
+		if err := ix.keys.checkSize(it); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-// entry gives an item's key in the index, nil where the item is not in it.
-func (ix *indexMeta) entry(it attr.Item, key []byte) []byte {
-	if it == nil {
-		return nil
-	}
-	var b []byte
-	for _, k := range keysOf(ix.Hash, ix.Range) {
-		v, ok := it[k.Name]
-		if !ok || v.Kind != k.Kind {
-			return nil
+// checkUpdated checks the index keys of an item that an update made.
+func (t *table) checkUpdated(it attr.Item) error {
+	for _, ix := range t.indexes {
+		for _, a := range ix.keys.attributes() {
+			v, ok := it[a.Name]
+			switch {
+			case !ok:
+			case v.Kind != a.Kind:
+				return invalid("The update expression attempted to update the secondary index key to unsupported type")
+			case emptyKey(v):
+				return invalid("One or more parameter values are not valid. The update expression attempted to update a secondary index key "+
+					"to a value that is not supported. The AttributeValue for a key attribute cannot contain an empty %s value.",
+					strings.ToLower(v.Kind.Name()))
+			}
 		}
-		b = attr.AppendKey(b, v)
+		if err := ix.keys.checkSize(it); err != nil {
+			return err
+		}
 	}
-	return append(b, key...)
+	return nil
 }
 
-// project gives the part of an item that the index holds.
-func (ix *indexMeta) project(t *tableMeta, it attr.Item) attr.Item {
-	if ix.Projection.Type == "ALL" || it == nil {
-		return it
+// entry returns the key and content of an item's entry in the index, or nil
+// when the item is not in it. base is the item's stored key, which tells apart
+// entries with equal index keys.
+func (ix *index) entry(t *table, base []byte, it attr.Item) (key []byte, projected attr.Item) {
+	for _, a := range ix.keys.attributes() {
+		if it[a.Name].Kind != a.Kind {
+			return nil, nil
+		}
 	}
-	out := attr.Item{}
-	for _, k := range slices.Concat(t.keys(), keysOf(ix.Hash, ix.Range)) {
-		out[k.Name] = it[k.Name]
+	key = append(ix.keys.encode(it), base...)
+	if ix.all {
+		return key, it
 	}
-	for _, name := range ix.Projection.NonKey {
+	projected = make(attr.Item, len(ix.include)+4)
+	for name := range ix.include {
 		if v, ok := it[name]; ok {
-			out[name] = v
+			projected[name] = v
 		}
 	}
-	return out
+	return key, projected
 }
 
-// keyItem gives the key attributes of an item: a LastEvaluatedKey.
-func (t *tableMeta) keyItem(ix *indexMeta, it attr.Item) attr.Item {
-	out := attr.Item{}
-	for _, k := range t.keys() {
-		out[k.Name] = it[k.Name]
-	}
-	if ix != nil {
-		for _, k := range keysOf(ix.Hash, ix.Range) {
-			out[k.Name] = it[k.Name]
+// scalarKeys refuses paths that look inside a key attribute.
+func (t *table) scalarKeys(ix *index, paths []expr.Path) error {
+	for _, p := range paths {
+		if len(p) > 1 && (t.keys.has(p[0].Name) || ix != nil && ix.keys.has(p[0].Name)) {
+			return invalid("Key attributes must be scalars; list random access '[]' and map lookup '.' are not allowed: Key: %s", p[0].Name)
 		}
 	}
-	return out
+	return nil
 }

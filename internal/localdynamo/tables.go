@@ -1,544 +1,491 @@
 package localdynamo
 
 import (
-	"crypto/rand"
-	"encoding/json"
+	"context"
+	"fmt"
 	"maps"
-	"regexp"
 	"slices"
-	"strings"
 
+	"github.com/go-json-experiment/json"
+	"github.com/google/uuid"
 	"go.etcd.io/bbolt"
 
 	"github.com/lanyard-auth/lanyard/internal/localdynamo/attr"
 	"github.com/lanyard-auth/lanyard/internal/localdynamo/expr"
 )
 
+// tableRecord is what is stored of a table: its definition as the client gave
+// it, and what the engine adds.
+type tableRecord struct {
+	tableDefinition
+	ID      string
+	Created int64 // Unix milliseconds
+	TTL     string
+}
+
+// tableDefinition are the parameters of CreateTable that define a table.
+type tableDefinition struct {
+	AttributeDefinitions      []attributeDefinition
+	TableName                 *string
+	KeySchema                 []keyElement
+	LocalSecondaryIndexes     []indexDefinition `json:",omitzero"`
+	GlobalSecondaryIndexes    []indexDefinition `json:",omitzero"`
+	BillingMode               *string           `json:",omitzero"`
+	ProvisionedThroughput     *throughput       `json:",omitzero"`
+	DeletionProtectionEnabled *bool             `json:",omitzero"`
+	TableClass                *string           `json:",omitzero"`
+	StreamSpecification       map[string]any    `json:",omitzero"`
+}
+
 type attributeDefinition struct{ AttributeName, AttributeType string }
 
 type keyElement struct{ AttributeName, KeyType string }
 
-type projection struct {
-	Type   string   `json:"ProjectionType,omitempty"`
-	NonKey []string `json:"NonKeyAttributes,omitempty"`
-}
+type throughput struct{ ReadCapacityUnits, WriteCapacityUnits *int }
 
-type throughput struct {
-	Read  int `json:"ReadCapacityUnits"`
-	Write int `json:"WriteCapacityUnits"`
-}
-
-type streamSpecification struct {
-	StreamEnabled  bool
-	StreamViewType string `json:",omitempty"`
-}
-
-type indexRequest struct {
-	IndexName             string
+type indexDefinition struct {
+	IndexName             *string
 	KeySchema             []keyElement
 	Projection            *projection
-	ProvisionedThroughput *throughput
+	ProvisionedThroughput *throughput `json:",omitzero"`
 }
 
-type tableRequest struct {
-	TableName                   string
-	AttributeDefinitions        []attributeDefinition
-	KeySchema                   []keyElement
-	GlobalSecondaryIndexes      []indexRequest
-	LocalSecondaryIndexes       []indexRequest
-	BillingMode                 string
-	ProvisionedThroughput       *throughput
-	DeletionProtectionEnabled   *bool
-	StreamSpecification         *streamSpecification
-	GlobalSecondaryIndexUpdates []struct {
-		Create *indexRequest
-		Delete *struct{ IndexName string }
-		Update *struct {
-			IndexName             string
-			ProvisionedThroughput *throughput
-		}
-	}
-	Limit                   *int
-	ExclusiveStartTableName string
-	TimeToLiveSpecification *ttlSpecification
+type projection struct {
+	ProjectionType   *string  `json:",omitzero"`
+	NonKeyAttributes []string `json:",omitzero"`
 }
 
-type ttlSpecification struct {
-	AttributeName string
-	Enabled       *bool
+func marshal(v any) ([]byte, error) { return json.Marshal(v, json.Deterministic(true)) }
+
+// compile makes the schema that the operations work with.
+func (r *tableRecord) compile() *table {
+	kinds := map[string]attr.Kind{}
+	for _, a := range r.AttributeDefinitions {
+		kinds[a.AttributeName] = attr.KindOf(a.AttributeType)
+	}
+	keys := func(elements []keyElement) (k keySchema) {
+		k.hash = expr.Key{Name: elements[0].AttributeName, Kind: kinds[elements[0].AttributeName]}
+		if len(elements) > 1 {
+			k.rng = expr.Key{Name: elements[1].AttributeName, Kind: kinds[elements[1].AttributeName]}
+		}
+		return k
+	}
+	t := &table{record: *r, name: *r.TableName, id: []byte(r.ID), keys: keys(r.KeySchema)}
+	add := func(def indexDefinition, global bool) {
+		ix := &index{name: *def.IndexName, bucket: []byte("index " + *def.IndexName), global: global,
+			keys: keys(def.KeySchema), all: *def.Projection.ProjectionType == "ALL", include: map[string]bool{}}
+		for _, a := range append(t.keys.attributes(), ix.keys.attributes()...) {
+			ix.include[a.Name] = true
+		}
+		for _, name := range def.Projection.NonKeyAttributes {
+			ix.include[name] = true
+		}
+		t.indexes = append(t.indexes, ix)
+	}
+	for _, def := range r.LocalSecondaryIndexes {
+		add(def, false)
+	}
+	for _, def := range r.GlobalSecondaryIndexes {
+		add(def, true)
+	}
+	return t
 }
 
-var nameForm = regexp.MustCompile(`^[a-zA-Z0-9_.-]+$`)
-
-const arn = "arn:aws:dynamodb:local:000000000000:table/"
-
-// schemaKeys turns a key schema into keys, or AWS's refusal. used collects the
-// attributes that some schema names.
-func schemaKeys(schema []keyElement, defs []attributeDefinition, used map[string]bool) (hash, rng expr.Key, err error) {
-	if len(schema) == 0 || schema[0].KeyType != "HASH" {
-		return hash, rng, invalid("Invalid KeySchema: The first KeySchemaElement is not a HASH key type")
-	}
-	if len(schema) > 2 {
-		return hash, rng, invalid("1 validation error detected: Value at 'keySchema' failed to satisfy constraint: Member must have length less than or equal to 2")
-	}
-	if len(schema) == 2 && schema[1].KeyType != "RANGE" {
-		return hash, rng, invalid("Invalid KeySchema: The second KeySchemaElement is not a RANGE key type")
-	}
-	if len(schema) == 2 && schema[0].AttributeName == schema[1].AttributeName {
-		return hash, rng, invalid("Both the Hash Key and the Range Key element in the KeySchema have the same name")
-	}
-	out := make([]expr.Key, 2)
-	for i, k := range schema {
-		kind := attr.KindNone
-		for _, d := range defs {
-			if d.AttributeName == k.AttributeName {
-				kind = attr.KindOf(d.AttributeType)
-			}
+// loadTables reads the schemas when the engine opens.
+func (e *Engine) loadTables() error {
+	tables := map[string]*table{}
+	err := e.db.Update(func(tx *bbolt.Tx) error {
+		if _, err := tx.CreateBucketIfNotExists(bucketTokens); err != nil {
+			return err
 		}
-		if kind == attr.KindNone {
-			var names, keys []string
-			for _, d := range defs {
-				names = append(names, d.AttributeName)
-			}
-			for _, s := range schema {
-				keys = append(keys, s.AttributeName)
-			}
-			return hash, rng, invalid("One or more parameter values were invalid: Some index key attributes are not defined in AttributeDefinitions. Keys: [%s], AttributeDefinitions: [%s]", strings.Join(keys, ", "), strings.Join(names, ", "))
-		}
-		out[i] = expr.Key{Name: k.AttributeName, Kind: kind}
-		used[k.AttributeName] = true
-	}
-	return out[0], out[1], nil
-}
-
-func buildIndex(r indexRequest, defs []attributeDefinition, used map[string]bool, local bool) (*indexMeta, error) {
-	if !nameForm.MatchString(r.IndexName) {
-		return nil, invalid("1 validation error detected: Value '%s' at 'indexName' failed to satisfy constraint: Member must satisfy regular expression pattern: [a-zA-Z0-9_.-]+", r.IndexName)
-	}
-	if len(r.IndexName) < 3 || len(r.IndexName) > 255 {
-		return nil, invalid("1 validation error detected: Value '%s' at 'indexName' failed to satisfy constraint: Member must have length %s", r.IndexName, map[bool]string{true: "greater than or equal to 3", false: "less than or equal to 255"}[len(r.IndexName) < 3])
-	}
-	ix := &indexMeta{Name: r.IndexName, Local: local}
-	var err error
-	if ix.Hash, ix.Range, err = schemaKeys(r.KeySchema, defs, used); err != nil {
-		return nil, err
-	}
-	if r.Projection == nil || r.Projection.Type == "" {
-		return nil, invalid("One or more parameter values were invalid: Unknown ProjectionType: null")
-	}
-	if !slices.Contains([]string{"ALL", "KEYS_ONLY", "INCLUDE"}, r.Projection.Type) {
-		return nil, checkEnum("projection.projectionType", r.Projection.Type, "ALL, INCLUDE, KEYS_ONLY")
-	}
-	if r.Projection.Type == "INCLUDE" && len(r.Projection.NonKey) == 0 {
-		return nil, invalid("One or more parameter values were invalid: ProjectionType is INCLUDE, but NonKeyAttributes is not specified")
-	}
-	if r.Projection.Type != "INCLUDE" && r.Projection.NonKey != nil {
-		return nil, invalid("One or more parameter values were invalid: ProjectionType is %s, but NonKeyAttributes is specified", r.Projection.Type)
-	}
-	ix.Projection = *r.Projection
-	if r.ProvisionedThroughput != nil {
-		ix.Throughput = *r.ProvisionedThroughput
-	}
-	return ix, nil
-}
-
-func (e *call) createTable(r *tableRequest) (any, error) {
-	if err := checkTableName(r.TableName); err != nil {
-		return nil, err
-	}
-	if r.AttributeDefinitions == nil {
-		return nil, missing("attributeDefinitions")
-	}
-	if r.KeySchema == nil {
-		return nil, missing("keySchema")
-	}
-	for i, d := range r.AttributeDefinitions {
-		if err := checkEnum("attributeDefinitions."+itoa(i+1)+".member.attributeType", d.AttributeType, "B, N, S"); err != nil {
-			return nil, err
-		}
-	}
-	if err := checkEnum("billingMode", r.BillingMode, "PROVISIONED, PAY_PER_REQUEST"); err != nil {
-		return nil, err
-	}
-	switch {
-	case r.BillingMode == "PAY_PER_REQUEST" && r.ProvisionedThroughput != nil:
-		return nil, invalid("One or more parameter values were invalid: Neither ReadCapacityUnits nor WriteCapacityUnits can be specified when BillingMode is PAY_PER_REQUEST")
-	case r.BillingMode != "PAY_PER_REQUEST" && r.ProvisionedThroughput == nil:
-		return nil, invalid("One or more parameter values were invalid: ReadCapacityUnits and WriteCapacityUnits must both be specified when BillingMode is PROVISIONED")
-	case r.ProvisionedThroughput != nil && (r.ProvisionedThroughput.Read < 1 || r.ProvisionedThroughput.Write < 1):
-		return nil, tooSmall("provisionedThroughput.writeCapacityUnits", min(r.ProvisionedThroughput.Read, r.ProvisionedThroughput.Write), 1)
-	}
-	t := &tableMeta{
-		Name: r.TableName, ID: strings.ToLower(rand.Text()), Attributes: r.AttributeDefinitions, Billing: r.BillingMode,
-		Created: float64(e.o.Now().UnixMilli()) / 1000, Stream: r.StreamSpecification,
-	}
-	if t.Billing == "" {
-		t.Billing = "PROVISIONED"
-	}
-	if r.ProvisionedThroughput != nil {
-		t.Throughput = *r.ProvisionedThroughput
-	}
-	t.Protected = r.DeletionProtectionEnabled != nil && *r.DeletionProtectionEnabled
-	used := map[string]bool{}
-	var err error
-	if t.Hash, t.Range, err = schemaKeys(r.KeySchema, r.AttributeDefinitions, used); err != nil {
-		return nil, err
-	}
-	if err := t.addIndexes(r, used); err != nil {
-		return nil, err
-	}
-	if len(used) != len(r.AttributeDefinitions) {
-		return nil, invalid("One or more parameter values were invalid: Number of attributes in KeySchema does not exactly match number of attributes defined in AttributeDefinitions")
-	}
-	err = e.update(func(tx *bbolt.Tx, tables map[string]*tableMeta) (map[string]*tableMeta, error) {
-		if tables[t.Name] != nil {
-			return nil, fail("ResourceInUseException", "Table already exists: %s", t.Name)
-		}
-		if _, err := tx.CreateBucket([]byte("t/" + t.ID)); err != nil {
-			return nil, broken(err)
-		}
-		for _, ix := range t.indexes() {
-			if _, err := tx.CreateBucket([]byte("i/" + t.ID + "/" + ix.Name)); err != nil {
-				return nil, broken(err)
-			}
-		}
-		return saved(tx, tables, t)
-	})
-	if err != nil {
-		return nil, err
-	}
-	return map[string]any{"TableDescription": e.describe(t, "CREATING")}, nil
-}
-
-func (t *tableMeta) addIndexes(r *tableRequest, used map[string]bool) error {
-	names := map[string]bool{}
-	for _, ir := range r.LocalSecondaryIndexes {
-		ix, err := buildIndex(ir, r.AttributeDefinitions, used, true)
+		b, err := tx.CreateBucketIfNotExists(bucketTables)
 		if err != nil {
 			return err
 		}
-		switch {
-		case t.Range.Name == "":
-			return invalid("One or more parameter values were invalid: Table KeySchema does not have a range key, which is required when specifying a LocalSecondaryIndex")
-		case ix.Range.Name == "":
-			return invalid("One or more parameter values were invalid: Index KeySchema does not have a range key for index: %s", ix.Name)
-		case ix.Hash.Name != t.Hash.Name:
-			return invalid("One or more parameter values were invalid: Index KeySchema does not have the same leading hash key as table KeySchema for index: %s. index hash key: %s, table hash key: %s", ix.Name, ix.Hash.Name, t.Hash.Name)
-		case names[ix.Name]:
-			return invalid("One or more parameter values were invalid: Duplicate index name: %s", ix.Name)
-		}
-		names[ix.Name] = true
-		t.Locals = append(t.Locals, ix)
+		return b.ForEach(func(name, raw []byte) error {
+			var r tableRecord
+			if err := json.Unmarshal(raw, &r); err != nil {
+				return fmt.Errorf("schema of %s: %w", name, err)
+			}
+			tables[string(name)] = r.compile()
+			return nil
+		})
+	})
+	e.tables.Store(&tables)
+	return err
+}
+
+// publish makes a schema visible, or with nil makes it disappear. Only the
+// writing goroutine calls it, after the commit.
+func (e *Engine) publish(name string, t *table) {
+	tables := maps.Clone(*e.tables.Load())
+	if t == nil {
+		delete(tables, name)
+	} else {
+		tables[name] = t
 	}
-	for _, ir := range r.GlobalSecondaryIndexes {
-		ix, err := buildIndex(ir, r.AttributeDefinitions, used, false)
+	e.tables.Store(&tables)
+}
+
+// table returns a table's schema.
+func (c *call) table(name string) (*table, error) {
+	t := (*c.engine.tables.Load())[name]
+	if t == nil {
+		return nil, errNoTable()
+	}
+	return t, nil
+}
+
+// current returns the schema of the same table as it is now, in the writing
+// goroutine; a table deleted and made anew is another.
+func (e *Engine) current(t *table) (*table, error) {
+	now := (*e.tables.Load())[t.name]
+	if now == nil || now.record.ID != t.record.ID {
+		return nil, errNoTable()
+	}
+	return now, nil
+}
+
+// namedTable reads a request that only names a table.
+func (c *call) namedTable(body []byte) (*table, error) {
+	r, err := decode[struct{ TableName *string }](body)
+	if err != nil {
+		return nil, err
+	}
+	var v violations
+	v.required(r.TableName != nil, "tableName")
+	v.name(r.TableName, "tableName", 1, 1024)
+	if err := v.err(); err != nil {
+		return nil, err
+	}
+	t, err := c.table(*r.TableName)
+	if err != nil {
+		return nil, errNoTableNamed(*r.TableName)
+	}
+	return t, nil
+}
+
+func createTable(ctx context.Context, c *call, body []byte) ([]byte, error) {
+	def, err := decode[tableDefinition](body)
+	if err != nil {
+		return nil, err
+	}
+	if err := def.validate(); err != nil {
+		return nil, err
+	}
+	record := tableRecord{tableDefinition: *def, ID: uuid.NewString(), Created: c.engine.opts.Now().UnixMilli()}
+	t := record.compile()
+	err = c.engine.alter(ctx, func(tx *writeTx) error {
+		if tx.Bucket(bucketTables).Get([]byte(t.name)) != nil {
+			return refuse("ResourceInUseException", "Table already exists: %s", t.name)
+		}
+		root, err := tx.CreateBucket(t.id)
 		if err != nil {
 			return err
 		}
-		if names[ix.Name] {
-			return invalid("One or more parameter values were invalid: Duplicate index name: %s", ix.Name)
+		buckets := [][]byte{bucketItems}
+		for _, ix := range t.indexes {
+			buckets = append(buckets, ix.bucket)
 		}
-		names[ix.Name] = true
-		t.Globals = append(t.Globals, ix)
-	}
-	if r.LocalSecondaryIndexes != nil && len(t.Locals) == 0 {
-		return invalid("One or more parameter values were invalid: List of LocalSecondaryIndexes is empty")
-	}
-	if r.GlobalSecondaryIndexes != nil && len(t.Globals) == 0 {
-		return invalid("One or more parameter values were invalid: List of GlobalSecondaryIndexes is empty")
-	}
-	if len(t.Locals) > 5 {
-		return invalid("One or more parameter values were invalid: Number of LocalSecondaryIndexes exceeds per-table limit of 5")
-	}
-	if len(t.Globals) > 20 {
-		return invalid("One or more parameter values were invalid: Number of GlobalSecondaryIndexes exceeds per-table limit of 20")
-	}
-	return nil
-}
-
-// saved writes a table's metadata and gives the map with it in.
-func saved(tx *bbolt.Tx, tables map[string]*tableMeta, t *tableMeta) (map[string]*tableMeta, error) {
-	raw, err := json.Marshal(t)
-	if err != nil {
-		return nil, broken(err)
-	}
-	if err := tx.Bucket(tablesBucket).Put([]byte(t.Name), raw); err != nil {
-		return nil, broken(err)
-	}
-	out := maps.Clone(tables)
-	out[t.Name] = t
-	return out, nil
-}
-
-func (e *call) describe(t *tableMeta, status string) map[string]any {
-	schema := func(hash, rng expr.Key) []keyElement {
-		out := []keyElement{{hash.Name, "HASH"}}
-		if rng.Name != "" {
-			out = append(out, keyElement{rng.Name, "RANGE"})
-		}
-		return out
-	}
-	d := map[string]any{
-		"TableName": t.Name, "TableId": t.ID, "TableArn": arn + t.Name, "TableStatus": status,
-		"AttributeDefinitions": t.Attributes, "KeySchema": schema(t.Hash, t.Range), "CreationDateTime": t.Created,
-		"ItemCount": 0, "TableSizeBytes": 0, "DeletionProtectionEnabled": t.Protected,
-		"ProvisionedThroughput": map[string]any{"ReadCapacityUnits": t.Throughput.Read, "WriteCapacityUnits": t.Throughput.Write, "NumberOfDecreasesToday": 0},
-	}
-	if t.Billing == "PAY_PER_REQUEST" {
-		d["BillingModeSummary"] = map[string]any{"BillingMode": t.Billing, "LastUpdateToPayPerRequestDateTime": t.Created}
-	}
-	if t.Stream != nil {
-		d["StreamSpecification"] = t.Stream
-	}
-	_ = e.view(func(tx *bbolt.Tx) error { // only counts: a table being deleted has none
-		if b := t.bucket(tx); b != nil {
-			s := b.Stats()
-			d["ItemCount"], d["TableSizeBytes"] = s.KeyN, s.LeafInuse
-		}
-		return nil
-	})
-	list := func(all []*indexMeta) []map[string]any {
-		var out []map[string]any
-		for _, ix := range all {
-			m := map[string]any{
-				"IndexName": ix.Name, "KeySchema": schema(ix.Hash, ix.Range), "Projection": ix.Projection,
-				"IndexArn": arn + t.Name + "/index/" + ix.Name, "IndexSizeBytes": 0, "ItemCount": 0,
-			}
-			if !ix.Local {
-				m["IndexStatus"] = map[bool]string{true: "ACTIVE", false: status}[status != "CREATING" && status != "DELETING"]
-				m["ProvisionedThroughput"] = map[string]any{"ReadCapacityUnits": ix.Throughput.Read, "WriteCapacityUnits": ix.Throughput.Write, "NumberOfDecreasesToday": 0}
-			}
-			out = append(out, m)
-		}
-		return out
-	}
-	if len(t.Globals) > 0 {
-		d["GlobalSecondaryIndexes"] = list(t.Globals)
-	}
-	if len(t.Locals) > 0 {
-		d["LocalSecondaryIndexes"] = list(t.Locals)
-	}
-	return d
-}
-
-func (e *call) describeTable(r *tableRequest) (any, error) {
-	if err := checkTableName(r.TableName); err != nil {
-		return nil, err
-	}
-	t, err := e.table(r.TableName)
-	if err != nil {
-		return nil, notFound("Requested resource not found: Table: %s not found", r.TableName)
-	}
-	return map[string]any{"Table": e.describe(t, "ACTIVE")}, nil
-}
-
-func (e *call) deleteTable(r *tableRequest) (any, error) {
-	if err := checkTableName(r.TableName); err != nil {
-		return nil, err
-	}
-	t, err := e.table(r.TableName)
-	if err != nil {
-		return nil, notFound("Requested resource not found: Table: %s not found", r.TableName)
-	}
-	if t.Protected {
-		return nil, invalid("Resource cannot be deleted as it is currently protected against deletion. Disable deletion protection first.")
-	}
-	answer := map[string]any{"TableDescription": e.describe(t, "DELETING")}
-	err = e.update(func(tx *bbolt.Tx, tables map[string]*tableMeta) (map[string]*tableMeta, error) {
-		t := tables[r.TableName]
-		if t == nil {
-			return nil, notFound("Requested resource not found: Table: %s not found", r.TableName)
-		}
-		if err := tx.DeleteBucket([]byte("t/" + t.ID)); err != nil {
-			return nil, broken(err)
-		}
-		for _, ix := range t.indexes() {
-			if err := tx.DeleteBucket([]byte("i/" + t.ID + "/" + ix.Name)); err != nil {
-				return nil, broken(err)
+		for _, name := range buckets {
+			if _, err := root.CreateBucket(name); err != nil {
+				return err
 			}
 		}
-		if t.TTL != "" {
-			if err := tx.DeleteBucket(t.ttlBucket()); err != nil {
-				return nil, broken(err)
-			}
-		}
-		if err := tx.Bucket(tablesBucket).Delete([]byte(t.Name)); err != nil {
-			return nil, broken(err)
-		}
-		out := maps.Clone(tables)
-		delete(out, t.Name)
-		return out, nil
-	})
-	return answer, err
-}
-
-func (e *call) listTables(r *tableRequest) (any, error) {
-	limit := 100
-	if r.Limit != nil {
-		if limit = *r.Limit; limit < 1 || limit > 100 {
-			if limit < 1 {
-				return nil, tooSmall("limit", limit, 1)
-			}
-			return nil, invalid("1 validation error detected: Value '%d' at 'limit' failed to satisfy constraint: Member must have value less than or equal to 100", limit)
-		}
-	}
-	names := slices.DeleteFunc(sortedNames(*e.tables.Load()), func(n string) bool { return n <= r.ExclusiveStartTableName })
-	out := map[string]any{}
-	if len(names) > limit {
-		names = names[:limit]
-		out["LastEvaluatedTableName"] = names[limit-1]
-	}
-	out["TableNames"] = names
-	return out, nil
-}
-
-// updateTable adds or removes a global index and changes settings; indexes are
-// filled before the answer.
-func (e *call) updateTable(r *tableRequest) (any, error) {
-	if err := checkTableName(r.TableName); err != nil {
-		return nil, err
-	}
-	if _, err := e.table(r.TableName); err != nil {
-		return nil, notFound("Requested resource not found: Table: %s not found", r.TableName)
-	}
-	var t *tableMeta
-	err := e.update(func(tx *bbolt.Tx, tables map[string]*tableMeta) (map[string]*tableMeta, error) {
-		old := tables[r.TableName]
-		if old == nil {
-			return nil, notFound("Requested resource not found: Table: %s not found", r.TableName)
-		}
-		next := *old
-		t = &next
-		if r.BillingMode != "" {
-			t.Billing = r.BillingMode
-		}
-		if r.ProvisionedThroughput != nil {
-			t.Throughput = *r.ProvisionedThroughput
-		}
-		if r.DeletionProtectionEnabled != nil {
-			t.Protected = *r.DeletionProtectionEnabled
-		}
-		if r.StreamSpecification != nil {
-			t.Stream = r.StreamSpecification
-		}
-		t.Globals = slices.Clone(old.Globals)
-		var added []*indexMeta
-		for _, u := range r.GlobalSecondaryIndexUpdates {
-			switch {
-			case u.Create != nil:
-				if t.index(u.Create.IndexName) != nil {
-					return nil, invalid("One or more parameter values were invalid: Duplicate index name: %s", u.Create.IndexName)
-				}
-				for _, d := range r.AttributeDefinitions {
-					if !slices.ContainsFunc(t.Attributes, func(a attributeDefinition) bool { return a.AttributeName == d.AttributeName }) {
-						t.Attributes = append(slices.Clone(t.Attributes), d)
-					}
-				}
-				ix, err := buildIndex(*u.Create, t.Attributes, map[string]bool{}, false)
-				if err != nil {
-					return nil, err
-				}
-				added = append(added, ix)
-				t.Globals = append(t.Globals, ix)
-			case u.Delete != nil:
-				i := slices.IndexFunc(t.Globals, func(ix *indexMeta) bool { return ix.Name == u.Delete.IndexName })
-				if i < 0 {
-					return nil, notFound("Requested resource not found")
-				}
-				t.Globals = slices.Delete(t.Globals, i, i+1)
-				if err := tx.DeleteBucket([]byte("i/" + t.ID + "/" + u.Delete.IndexName)); err != nil {
-					return nil, broken(err)
-				}
-			case u.Update != nil && t.index(u.Update.IndexName) == nil:
-				return nil, notFound("Requested resource not found")
-			}
-		}
-		for _, ix := range added {
-			if err := t.fill(tx, ix); err != nil {
-				return nil, broken(err)
-			}
-		}
-		return saved(tx, tables, t)
-	})
+		return tx.saveTable(&record)
+	}, func() { c.engine.publish(t.name, t) })
 	if err != nil {
 		return nil, err
 	}
-	return map[string]any{"TableDescription": e.describe(t, "UPDATING")}, nil
+	return c.describe(ctx, "TableDescription", t, "CREATING", "CREATING")
 }
 
-// fill puts every item of a table into a new index.
-func (t *tableMeta) fill(tx *bbolt.Tx, ix *indexMeta) error {
-	ib, err := tx.CreateBucket([]byte("i/" + t.ID + "/" + ix.Name))
+func (tx *writeTx) saveTable(r *tableRecord) error {
+	raw, err := marshal(r)
 	if err != nil {
 		return err
 	}
-	return t.bucket(tx).ForEach(func(k, v []byte) error {
-		it, err := attr.DecodeItem(v)
-		if err != nil {
+	tx.dirty = true
+	return tx.Bucket(bucketTables).Put([]byte(*r.TableName), raw)
+}
+
+// changeTable runs a change of a table's record and data.
+func (e *Engine) changeTable(ctx context.Context, name string, change func(*writeTx, *bbolt.Bucket, *tableRecord) error) error {
+	var next *table
+	return e.alter(ctx, func(tx *writeTx) error {
+		t := (*e.tables.Load())[name]
+		if t == nil {
+			return errNoTableNamed(name)
+		}
+		record := t.record
+		record.GlobalSecondaryIndexes = slices.Clone(record.GlobalSecondaryIndexes)
+		record.AttributeDefinitions = slices.Clone(record.AttributeDefinitions)
+		if err := change(tx, tx.Bucket(t.id), &record); err != nil {
 			return err
 		}
-		entry := ix.entry(it, k)
-		if entry == nil {
+		next = record.compile()
+		return tx.saveTable(&record)
+	}, func() { e.publish(name, next) })
+}
+
+func deleteTable(ctx context.Context, c *call, body []byte) ([]byte, error) {
+	t, err := c.namedTable(body)
+	if err != nil {
+		return nil, err
+	}
+	if p := t.record.DeletionProtectionEnabled; p != nil && *p {
+		return nil, invalid("Resource cannot be deleted as it is currently protected against deletion. Disable deletion protection first.")
+	}
+	answer, err := c.describe(ctx, "TableDescription", t, "DELETING", "")
+	if err != nil {
+		return nil, err
+	}
+	err = c.engine.alter(ctx, func(tx *writeTx) error {
+		if _, err := c.engine.current(t); err != nil {
+			return errNoTableNamed(t.name)
+		}
+		tx.dirty = true
+		if err := tx.DeleteBucket(t.id); err != nil {
+			return err
+		}
+		return tx.Bucket(bucketTables).Delete([]byte(t.name))
+	}, func() { c.engine.publish(t.name, nil) })
+	return answer, err
+}
+
+func describeTable(ctx context.Context, c *call, body []byte) ([]byte, error) {
+	t, err := c.namedTable(body)
+	if err != nil {
+		return nil, err
+	}
+	return c.describe(ctx, "Table", t, "ACTIVE", "ACTIVE")
+}
+
+func listTables(_ context.Context, c *call, body []byte) ([]byte, error) {
+	r, err := decode[struct {
+		ExclusiveStartTableName *string
+		Limit                   *int
+	}](body)
+	if err != nil {
+		return nil, err
+	}
+	var v violations
+	v.name(r.ExclusiveStartTableName, "exclusiveStartTableName", 3, 255)
+	v.between(r.Limit, "limit", 1, 100)
+	if err := v.err(); err != nil {
+		return nil, err
+	}
+	limit := 100
+	if r.Limit != nil {
+		limit = *r.Limit
+	}
+	names := slices.Sorted(maps.Keys(*c.engine.tables.Load()))
+	if start := r.ExclusiveStartTableName; start != nil {
+		names = slices.DeleteFunc(names, func(name string) bool { return name <= *start })
+	}
+	o := newObject()
+	shown := names[:min(limit, len(names))]
+	o.list("TableNames", len(shown), func(i int) { o.b = fmt.Appendf(o.b, "%q", shown[i]) })
+	if len(names) > limit {
+		o.string("LastEvaluatedTableName", shown[limit-1])
+	}
+	return o.done(), nil
+}
+
+// updateRequest are the parameters of UpdateTable.
+type updateRequest struct {
+	TableName                   *string
+	AttributeDefinitions        []attributeDefinition
+	BillingMode                 *string
+	ProvisionedThroughput       *throughput
+	DeletionProtectionEnabled   *bool
+	TableClass                  *string
+	StreamSpecification         map[string]any
+	GlobalSecondaryIndexUpdates []struct{ Create, Update, Delete *indexDefinition }
+}
+
+func updateTable(ctx context.Context, c *call, body []byte) ([]byte, error) {
+	r, err := decode[updateRequest](body)
+	if err != nil {
+		return nil, err
+	}
+	if err := r.validate(); err != nil {
+		return nil, err
+	}
+	if err := c.engine.changeTable(ctx, *r.TableName, r.apply); err != nil {
+		return nil, err
+	}
+	t, err := c.table(*r.TableName)
+	if err != nil {
+		return nil, err
+	}
+	status, made := "ACTIVE", ""
+	for _, u := range r.GlobalSecondaryIndexUpdates {
+		status = "UPDATING"
+		if u.Create != nil {
+			made = *u.Create.IndexName
+		}
+	}
+	return c.describe(ctx, "TableDescription", t, status, "ACTIVE", made)
+}
+
+// apply changes a table's record, and builds or drops its indexes.
+func (r *updateRequest) apply(_ *writeTx, root *bbolt.Bucket, record *tableRecord) error {
+	for _, a := range r.AttributeDefinitions {
+		record.AttributeDefinitions = slices.DeleteFunc(record.AttributeDefinitions, func(old attributeDefinition) bool {
+			return old.AttributeName == a.AttributeName
+		})
+		record.AttributeDefinitions = append(record.AttributeDefinitions, a)
+	}
+	if r.BillingMode != nil {
+		record.BillingMode = r.BillingMode
+		record.ProvisionedThroughput = nil
+	}
+	if r.ProvisionedThroughput != nil {
+		record.ProvisionedThroughput = r.ProvisionedThroughput
+	}
+	if r.DeletionProtectionEnabled != nil {
+		record.DeletionProtectionEnabled = r.DeletionProtectionEnabled
+	}
+	if r.TableClass != nil {
+		record.TableClass = r.TableClass
+	}
+	if r.StreamSpecification != nil {
+		record.StreamSpecification = r.StreamSpecification
+	}
+	for _, u := range r.GlobalSecondaryIndexUpdates {
+		switch {
+		case u.Create != nil:
+			if err := createIndex(root, record, *u.Create); err != nil {
+				return err
+			}
+		case u.Delete != nil:
+			n := len(record.GlobalSecondaryIndexes)
+			record.GlobalSecondaryIndexes = slices.DeleteFunc(record.GlobalSecondaryIndexes, func(ix indexDefinition) bool {
+				return *ix.IndexName == *u.Delete.IndexName
+			})
+			if len(record.GlobalSecondaryIndexes) == n {
+				return refuse("ResourceNotFoundException", "Requested resource not found")
+			}
+			if err := root.DeleteBucket([]byte("index " + *u.Delete.IndexName)); err != nil {
+				return err
+			}
+		case u.Update != nil:
+			i := slices.IndexFunc(record.GlobalSecondaryIndexes, func(ix indexDefinition) bool { return *ix.IndexName == *u.Update.IndexName })
+			if i < 0 {
+				return refuse("ResourceNotFoundException", "Requested resource not found")
+			}
+			record.GlobalSecondaryIndexes[i].ProvisionedThroughput = u.Update.ProvisionedThroughput
+		}
+	}
+	return record.dropUnused()
+}
+
+// createIndex adds an index and fills it from the items.
+func createIndex(root *bbolt.Bucket, record *tableRecord, def indexDefinition) error {
+	for _, ix := range append(record.GlobalSecondaryIndexes, record.LocalSecondaryIndexes...) {
+		if *ix.IndexName == *def.IndexName {
+			return invalidParam("Duplicate index name: %s", *def.IndexName)
+		}
+	}
+	record.GlobalSecondaryIndexes = append(record.GlobalSecondaryIndexes, def)
+	if err := record.checkIndexes(false); err != nil {
+		return err
+	}
+	t := record.compile()
+	ix := t.index(*def.IndexName)
+	bucket, err := root.CreateBucket(ix.bucket)
+	if err != nil {
+		return err
+	}
+	return rebuild(root, func(key []byte, it attr.Item) error {
+		return replaceEntry(bucket, t, ix, key, nil, it, &consumed{})
+	})
+}
+
+// dropUnused forgets attribute definitions that no key uses any more.
+func (r *tableRecord) dropUnused() error {
+	used := map[string]bool{}
+	for _, schema := range r.schemas() {
+		for _, k := range schema {
+			used[k.AttributeName] = true
+		}
+	}
+	r.AttributeDefinitions = slices.DeleteFunc(r.AttributeDefinitions, func(a attributeDefinition) bool { return !used[a.AttributeName] })
+	return nil
+}
+
+// schemas lists the key schemas of the table and its indexes.
+func (d *tableDefinition) schemas() [][]keyElement {
+	all := [][]keyElement{d.KeySchema}
+	for _, ix := range slices.Concat(d.LocalSecondaryIndexes, d.GlobalSecondaryIndexes) {
+		all = append(all, ix.KeySchema)
+	}
+	return all
+}
+
+// describe writes a table's description as member name. status is the table's,
+// indexStatus that of its global indexes; those named in made are being built.
+func (c *call) describe(ctx context.Context, member string, t *table, status, indexStatus string, made ...string) ([]byte, error) {
+	counts, size := map[string]uint64{}, uint64(0)
+	err := c.engine.view(ctx, func(tx *bbolt.Tx) error {
+		root, items := open(tx, t)
+		if items == nil {
 			return nil
 		}
-		return ib.Put(entry, slices.Clone(k))
-	})
-}
-
-func (e *call) updateTimeToLive(r *tableRequest) (any, error) {
-	if err := checkTableName(r.TableName); err != nil {
-		return nil, err
-	}
-	s := r.TimeToLiveSpecification
-	if s == nil {
-		return nil, missing("timeToLiveSpecification")
-	}
-	if s.Enabled == nil {
-		return nil, missing("timeToLiveSpecification.enabled")
-	}
-	if s.AttributeName == "" {
-		return nil, invalid("1 validation error detected: Value '' at 'timeToLiveSpecification.attributeName' failed to satisfy constraint: Member must have length greater than or equal to 1")
-	}
-	err := e.update(func(tx *bbolt.Tx, tables map[string]*tableMeta) (map[string]*tableMeta, error) {
-		t := tables[r.TableName]
-		if t == nil {
-			return nil, notFound("Requested resource not found: Table: %s not found", r.TableName)
+		size, counts[""] = root.Sequence(), items.Sequence()
+		for _, ix := range t.indexes {
+			if b := root.Bucket(ix.bucket); b != nil {
+				counts[ix.name] = b.Sequence()
+			}
 		}
-		switch {
-		case *s.Enabled && t.TTL != "":
-			return nil, invalid("TimeToLive is already enabled")
-		case !*s.Enabled && t.TTL == "":
-			return nil, invalid("TimeToLive is already disabled")
-		case !*s.Enabled && t.TTL != s.AttributeName:
-			return nil, invalid("TimeToLive is active on a different AttributeName: current AttributeName is %s", t.TTL)
-		}
-		next := *t
-		next.TTL = ""
-		if *s.Enabled {
-			next.TTL = s.AttributeName
-		}
-		if err := next.fillTTL(tx); err != nil {
-			return nil, broken(err)
-		}
-		return saved(tx, tables, &next)
+		return nil
 	})
 	if err != nil {
 		return nil, err
 	}
-	return map[string]any{"TimeToLiveSpecification": map[string]any{"AttributeName": s.AttributeName, "Enabled": *s.Enabled}}, nil
-}
-
-func (e *call) describeTimeToLive(r *tableRequest) (any, error) {
-	if err := checkTableName(r.TableName); err != nil {
-		return nil, err
+	r := t.record
+	units := func(p *throughput) map[string]any {
+		out := map[string]any{"NumberOfDecreasesToday": 0, "ReadCapacityUnits": 0, "WriteCapacityUnits": 0}
+		if p != nil {
+			out["ReadCapacityUnits"], out["WriteCapacityUnits"] = *p.ReadCapacityUnits, *p.WriteCapacityUnits
+		}
+		return out
 	}
-	t, err := e.table(r.TableName)
-	if err != nil {
-		return nil, notFound("Requested resource not found: Table: %s not found", r.TableName)
+	arn := fmt.Sprintf("arn:aws:dynamodb:%s:000000000000:table/%s", c.engine.opts.Region, t.name)
+	d := map[string]any{"TableName": t.name, "TableStatus": status, "TableArn": arn, "TableId": r.ID,
+		"AttributeDefinitions": r.AttributeDefinitions, "KeySchema": r.KeySchema,
+		"CreationDateTime": float64(r.Created) / 1000, "ItemCount": counts[""], "TableSizeBytes": size,
+		"ProvisionedThroughput":     units(r.ProvisionedThroughput),
+		"DeletionProtectionEnabled": r.DeletionProtectionEnabled != nil && *r.DeletionProtectionEnabled}
+	if is(r.BillingMode, "PAY_PER_REQUEST") {
+		d["BillingModeSummary"] = map[string]any{"BillingMode": "PAY_PER_REQUEST", "LastUpdateToPayPerRequestDateTime": float64(r.Created) / 1000}
 	}
-	d := map[string]any{"TimeToLiveStatus": "DISABLED"}
-	if t.TTL != "" {
-		d = map[string]any{"TimeToLiveStatus": "ENABLED", "AttributeName": t.TTL}
+	if r.TableClass != nil {
+		d["TableClassSummary"] = map[string]any{"TableClass": *r.TableClass}
 	}
-	return map[string]any{"TimeToLiveDescription": d}, nil
+	if r.StreamSpecification != nil {
+		d["StreamSpecification"] = r.StreamSpecification
+	}
+	describeIndexes := func(member string, defs []indexDefinition, global bool) {
+		var list []map[string]any
+		for _, def := range defs {
+			ix := map[string]any{"IndexName": *def.IndexName, "KeySchema": def.KeySchema, "Projection": def.Projection,
+				"IndexArn": arn + "/index/" + *def.IndexName, "ItemCount": counts[*def.IndexName], "IndexSizeBytes": 0}
+			if global {
+				ix["ProvisionedThroughput"] = units(def.ProvisionedThroughput)
+				ix["IndexStatus"] = indexStatus
+				if slices.Contains(made, *def.IndexName) {
+					ix["IndexStatus"], ix["Backfilling"] = "CREATING", false
+				}
+			}
+			list = append(list, ix)
+		}
+		if list != nil {
+			d[member] = list
+		}
+	}
+	describeIndexes("LocalSecondaryIndexes", r.LocalSecondaryIndexes, false)
+	describeIndexes("GlobalSecondaryIndexes", r.GlobalSecondaryIndexes, true)
+	return marshal(map[string]any{member: d})
 }

@@ -1,350 +1,341 @@
 package localdynamo
 
 import (
+	"context"
 	"crypto/sha256"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"strings"
-	"sync"
 	"time"
 
+	"github.com/go-json-experiment/json/jsontext"
 	"go.etcd.io/bbolt"
 
 	"github.com/lanyard-auth/lanyard/internal/localdynamo/attr"
 )
 
-// Limits of transactions.
+// Limits of transactions, and how long a token makes a repeated one harmless.
 const (
 	maxTransactItems = 100
-	maxTransactBytes = 4 << 20
-	tokenLife        = 10 * time.Minute
+	maxTransactSize  = 4 << 20
+	tokenLifetime    = 10 * time.Minute
 )
 
-type transactWriteRequest struct {
-	TransactItems          []transactWriteItem
-	ClientRequestToken     string
-	ReturnConsumedCapacity string
-
-	body []byte // as received, to tell a repeated request from another one
+type transactRequest struct {
+	TransactItems               []transactItem
+	ClientRequestToken          *string
+	ReturnConsumedCapacity      *string
+	ReturnItemCollectionMetrics *string
 }
 
-type transactWriteItem struct {
-	ConditionCheck, Put, Delete, Update *writeParams
+// transactItem has one member, named after what is to be done.
+type transactItem struct {
+	Put, Update, Delete, ConditionCheck, Get *request
 }
 
-func (i transactWriteItem) one() (string, *writeParams, error) {
-	var kind string
-	var p *writeParams
-	for k, v := range map[string]*writeParams{"ConditionCheck": i.ConditionCheck, "Put": i.Put, "Delete": i.Delete, "Update": i.Update} {
-		if v == nil {
-			continue
-		}
-		if p != nil {
-			return "", nil, invalid("TransactItems can only contain one of Check, Put, Update or Delete")
-		}
-		kind, p = k, v
+// check notes what is wrong with the list of a transaction.
+func (r *transactRequest) check(v *violations) {
+	v.required(r.TransactItems != nil, "transactItems")
+	v.enum(r.ReturnConsumedCapacity, "returnConsumedCapacity", "INDEXES", "TOTAL", none)
+	v.enum(r.ReturnItemCollectionMetrics, "returnItemCollectionMetrics", "SIZE", none)
+	v.length(r.ClientRequestToken, "clientRequestToken", 1, 36)
+	if n := len(r.TransactItems); r.TransactItems != nil && n == 0 {
+		v.add("'[]'", "transactItems", "have length greater than or equal to 1")
+	} else if n > maxTransactItems {
+		v.add(fmt.Sprintf("'%s'", javaList(n)), "transactItems", "have length less than or equal to 100")
 	}
-	if p == nil {
-		return "", nil, invalid("Invalid Request: TransactWriteRequest should contain Delete or Put or Update request")
-	}
-	return kind, p, nil
 }
 
-// tokenMemory remembers the requests of the last ten minutes by their token.
-type tokenMemory struct {
-	mu   sync.Mutex
-	now  func() time.Time
-	seen map[string]rememberedToken
-}
-
-type rememberedToken struct {
-	digest [sha256.Size]byte
-	at     time.Time
-	spent  map[string]*capacity
-}
-
-var errTokenMismatch = fail("IdempotentParameterMismatchException", "The provided client token is already in use with different parameters")
-
-// find gives what a token did earlier; ok is false for a new one.
-func (m *tokenMemory) find(token string, digest [sha256.Size]byte) (spent map[string]*capacity, ok bool, err error) {
-	if token == "" {
-		return nil, false, nil
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	r, ok := m.seen[token]
-	if !ok || m.now().Sub(r.at) >= tokenLife {
-		return nil, false, nil
-	}
-	if r.digest != digest {
-		return nil, false, errTokenMismatch
-	}
-	return r.spent, true, nil
-}
-
-func (m *tokenMemory) keep(token string, digest [sha256.Size]byte, spent map[string]*capacity) {
-	if token == "" {
-		return
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	now := m.now()
-	if m.seen == nil {
-		m.seen = map[string]rememberedToken{}
-	}
-	if len(m.seen) > 10_000 {
-		for k, r := range m.seen {
-			if now.Sub(r.at) >= tokenLife {
-				delete(m.seen, k)
-			}
-		}
-	}
-	m.seen[token] = rememberedToken{digest, now, spent}
-}
-
-type transactWriteAnswer struct {
-	Consumed []*wireCapacity `json:"ConsumedCapacity,omitempty"`
-}
-
-func (e *call) transactWriteItems(r *transactWriteRequest) (any, error) {
-	if r.TransactItems == nil {
-		return nil, missing("transactItems")
-	}
-	if len(r.TransactItems) == 0 || len(r.TransactItems) > maxTransactItems {
-		return nil, transactSize(len(r.TransactItems))
-	}
-	if len(r.ClientRequestToken) > 36 {
-		return nil, invalid("1 validation error detected: Value '%s' at 'clientRequestToken' failed to satisfy constraint: Member must have length less than or equal to 36", r.ClientRequestToken)
-	}
-	writes := make([]*itemWrite, len(r.TransactItems))
-	seen := map[string]bool{}
-	size := 0
-	for i, item := range r.TransactItems {
-		kind, p, err := item.one()
+// cancel turns the failures of a transaction's items, nil for none, into the
+// exception that names them by position. An error that is not the item's own
+// fault is returned as it is.
+func cancel(failures []error) error {
+	failed := false
+	reasons, codes := make([]reason, len(failures)), make([]string, len(failures))
+	for i, err := range failures {
+		reasons[i].code = "None"
 		if err != nil {
-			return nil, err
-		}
-		if err := checkTableName(p.TableName); err != nil {
-			return nil, err
-		}
-		if kind == "ConditionCheck" && p.ConditionExpression == nil {
-			return nil, invalid("1 validation error detected: Value null at 'transactItems.%d.member.conditionCheck.conditionExpression' failed to satisfy constraint: Member must not be null", i+1)
-		}
-		if writes[i], err = e.parseWrite(kind, p); err != nil {
-			return nil, err
-		}
-		id := p.TableName + "\x00" + string(writes[i].key)
-		if seen[id] {
-			return nil, invalid("Transaction request cannot include multiple operations on one item")
-		}
-		seen[id] = true
-		size += itemSize(p.Item)
-	}
-	if size > maxTransactBytes {
-		return nil, invalid("Collection size exceeded: transaction items are larger than 4 MB")
-	}
-	digest := sha256.Sum256(r.body)
-	spent := map[string]*capacity{}
-	replayed := false
-	err := e.update(func(tx *bbolt.Tx, tables map[string]*tableMeta) (map[string]*tableMeta, error) {
-		// Asked here, in the one writer, so that two requests with one token
-		// cannot both be the first.
-		was, ok, err := e.tokens.find(r.ClientRequestToken, digest)
-		if err != nil {
-			return nil, err
-		}
-		if ok {
-			spent, replayed = was, true
-			return nil, nil
-		}
-		outcomes := make([]outcome, len(writes))
-		reasons := make([]cancellation, len(writes))
-		failed := false
-		total := 0
-		for i, w := range writes {
-			reasons[i].code = "None"
-			t, ok := tables[w.table]
-			if !ok {
-				return nil, errNoTable
-			}
-			o, err := w.decide(tx, t)
-			var api *apiError
-			switch {
-			case err == nil:
-			case errors.As(err, new(*storeFailure)):
-				return nil, err
+			failed = true
+			api := asAPI(err)
+			switch api.code {
+			case "ConditionalCheckFailedException":
+				reasons[i] = reason{"ConditionalCheckFailed", api.message, api.item}
+			case "ValidationException":
+				reasons[i] = reason{"ValidationError", api.message, nil}
 			default:
-				api = asAPIError(err)
-				failed = true
-				reasons[i] = cancellation{code: reasonCode(api), message: api.message, item: api.item}
-			}
-			outcomes[i] = o
-			total += itemSize(o.after)
-		}
-		if failed {
-			return nil, cancelled(reasons)
-		}
-		if total > maxTransactBytes {
-			return nil, invalid("Collection size exceeded: transaction items are larger than 4 MB")
-		}
-		for i, w := range writes {
-			t, o := tables[w.table], outcomes[i]
-			c := spent[w.table]
-			if c == nil {
-				c = &capacity{}
-				spent[w.table] = c
-			}
-			t.countWrite(c, o.before, o.after, 2)
-			if w.kind != "ConditionCheck" {
-				if err := t.put(tx, w.key, o.before, o.after); err != nil {
-					return nil, err
-				}
-			}
-		}
-		e.tokens.keep(r.ClientRequestToken, digest, spent)
-		return nil, nil
-	})
-	if err != nil {
-		return nil, err
-	}
-	var out transactWriteAnswer
-	for _, name := range sortedNames(spent) {
-		c := *spent[name]
-		if replayed { // a repeated request is charged as reads
-			c = capacity{table: c.table, read: c.table}
-		} else {
-			c.write = c.total()
-		}
-		e.spent(&c)
-		if w := c.wire(name, r.ReturnConsumedCapacity); w != nil {
-			out.Consumed = append(out.Consumed, w)
-		}
-	}
-	return out, nil
-}
-
-func transactSize(n int) error {
-	bound := "greater than or equal to 1"
-	if n > 0 {
-		bound = "less than or equal to 100"
-	}
-	return invalid("1 validation error detected: Value '[%s]' at 'transactItems' failed to satisfy constraint: Member must have length %s",
-		strings.TrimSuffix(strings.Repeat("com.amazonaws.dynamodb.v20120810.TransactWriteItem, ", min(n, 3)), ", "), bound)
-}
-
-func reasonCode(e *apiError) string {
-	switch e.code {
-	case "ConditionalCheckFailedException":
-		return "ConditionalCheckFailed"
-	case "ValidationException":
-		return "ValidationError"
-	}
-	return e.code
-}
-
-// cancelled is the answer to a transaction that could not happen, with a
-// reason for each of its items, in their order.
-func cancelled(reasons []cancellation) *apiError {
-	codes := make([]string, len(reasons))
-	for i, r := range reasons {
-		codes[i] = r.code
-	}
-	e := fail("TransactionCanceledException", "Transaction cancelled, please refer cancellation reasons for specific reasons [%s]", strings.Join(codes, ", "))
-	e.reasons = reasons
-	return e
-}
-
-type transactGetRequest struct {
-	TransactItems []struct {
-		Get *struct {
-			TableName                string
-			Key                      map[string]attr.Value
-			ProjectionExpression     *string
-			ExpressionAttributeNames map[string]string
-		}
-	}
-	ReturnConsumedCapacity string
-}
-
-type transactGetAnswer struct {
-	Responses []itemAnswer
-	Consumed  []*wireCapacity `json:"ConsumedCapacity,omitempty"`
-}
-
-func (e *call) transactGetItems(r *transactGetRequest) (any, error) {
-	if r.TransactItems == nil {
-		return nil, missing("transactItems")
-	}
-	if n := len(r.TransactItems); n == 0 || n > maxTransactItems {
-		return nil, transactSize(n)
-	}
-	type ask struct {
-		table   *tableMeta
-		key     []byte
-		project func(attr.Item) attr.Item
-	}
-	asks := make([]ask, len(r.TransactItems))
-	seen := map[string]bool{}
-	for i, item := range r.TransactItems {
-		g := item.Get
-		if g == nil {
-			return nil, invalid("1 validation error detected: Value null at 'transactItems.%d.member.get' failed to satisfy constraint: Member must not be null", i+1)
-		}
-		if err := checkTableName(g.TableName); err != nil {
-			return nil, err
-		}
-		var err error
-		if asks[i].project, err = parseProjection(g.ProjectionExpression, nil, g.ExpressionAttributeNames); err != nil {
-			return nil, err
-		}
-		if err := checkValues(g.Key); err != nil {
-			return nil, err
-		}
-		if asks[i].table, err = e.table(g.TableName); err != nil {
-			return nil, err
-		}
-		if asks[i].key, err = asks[i].table.keyGiven(g.Key); err != nil {
-			return nil, err
-		}
-		id := fmt.Sprintf("%s\x00%s", g.TableName, asks[i].key)
-		if seen[id] {
-			return nil, invalid("Transaction request cannot include multiple operations on one item")
-		}
-		seen[id] = true
-	}
-	out := transactGetAnswer{Responses: make([]itemAnswer, len(asks))}
-	spent := map[string]*capacity{}
-	total := 0
-	err := e.view(func(tx *bbolt.Tx) error {
-		for i, a := range asks {
-			it, err := a.table.get(tx, a.key)
-			if err != nil {
 				return err
 			}
-			total += itemSize(it)
-			c := spent[a.table.Name]
-			if c == nil {
-				c = &capacity{}
-				spent[a.table.Name] = c
-			}
-			c.table += 2 * readUnits(itemSize(it), true)
-			out.Responses[i].Item = wireItem(a.project(it))
 		}
+		codes[i] = reasons[i].code
+	}
+	if !failed {
 		return nil
-	})
+	}
+	return cancelled(reasons, codes)
+}
+
+func cancelled(reasons []reason, codes []string) error {
+	return &apiError{status: 400, code: "TransactionCanceledException", reasons: reasons,
+		message: fmt.Sprintf("Transaction cancelled, please refer cancellation reasons for specific reasons [%s]", strings.Join(codes, ", "))}
+}
+
+func errSameItem() error {
+	return invalid("Transaction request cannot include multiple operations on one item")
+}
+
+// writes checks a write transaction and lists its items.
+func (r *transactRequest) writes() ([]*itemWrite, error) {
+	var v violations
+	r.check(&v)
+	writes := make([]*itemWrite, len(r.TransactItems))
+	var odd error
+	for i, one := range r.TransactItems {
+		given := 0
+		take := func(kind, field string, req *request) {
+			if req == nil {
+				return
+			}
+			given++
+			writes[i] = &itemWrite{kind: kind, req: req}
+			path := fmt.Sprintf("transactItems.%d.member.%s.", i+1, field)
+			writes[i].require(&v, path)
+			if kind == "ConditionCheckItem" {
+				v.required(req.ConditionExpression != nil, path+"conditionExpression")
+			}
+			if kind == "UpdateItem" {
+				v.required(req.UpdateExpression != nil, path+"updateExpression")
+			}
+		}
+		take("ConditionCheckItem", "conditionCheck", one.ConditionCheck)
+		take("PutItem", "put", one.Put)
+		take("UpdateItem", "update", one.Update)
+		take("DeleteItem", "delete", one.Delete)
+		if given == 0 {
+			odd = invalid("Invalid Request: TransactWriteRequest should contain Delete or Put or Update request")
+		} else if given > 1 {
+			odd = invalid("TransactItems can only contain one of Check, Put, Update or Delete")
+		}
+	}
+	if err := v.err(); err != nil || odd != nil {
+		return nil, errors.Join(err, odd)
+	}
+	for _, w := range writes {
+		if err := w.prepare(); err != nil {
+			return nil, err
+		}
+	}
+	return writes, nil
+}
+
+func transactWrite(ctx context.Context, c *call, body []byte) ([]byte, error) {
+	r, err := decode[transactRequest](body)
 	if err != nil {
 		return nil, err
 	}
-	if total > maxTransactBytes {
-		return nil, invalid("Collection size exceeded: transaction items are larger than 4 MB")
+	writes, err := r.writes()
+	if err != nil {
+		return nil, err
 	}
-	for _, name := range sortedNames(spent) {
-		c := spent[name]
-		c.read = c.table
-		e.spent(c)
-		if w := c.wire(name, r.ReturnConsumedCapacity); w != nil {
-			out.Consumed = append(out.Consumed, w)
+	failures, seen := make([]error, len(writes)), map[string]bool{}
+	for i, w := range writes {
+		t, err := c.table(*w.req.TableName)
+		if err != nil {
+			return nil, err
+		}
+		if failures[i] = w.bind(t); failures[i] != nil {
+			continue
+		}
+		if id := string(t.id) + string(w.key); seen[id] {
+			return nil, errSameItem()
+		} else {
+			seen[id] = true
+		}
+		if err := c.allow(w.kind, t, nil, w.hash()); err != nil {
+			return nil, err
 		}
 	}
-	return out, nil
+	if err := cancel(failures); err != nil {
+		return nil, err
+	}
+	token, err := r.fingerprint(body)
+	if err != nil {
+		return nil, err
+	}
+	costs, repeated := make([]consumed, len(writes)), false
+	err = c.engine.update(ctx, func(tx *writeTx) error {
+		if token != nil {
+			if err := c.engine.redeem(tx, *r.ClientRequestToken, token); err != nil {
+				return err
+			}
+		}
+		if err := c.engine.transact(tx, writes, costs); err != nil || token == nil {
+			return err
+		}
+		return c.engine.remember(tx, *r.ClientRequestToken, token)
+	})
+	if repeated = errors.Is(err, errRepeated); err != nil && !repeated {
+		return nil, err
+	}
+	kind := "Write"
+	for i, w := range writes {
+		if repeated {
+			// Nothing was written: AWS bills the read that finds it out.
+			kind = "Read"
+			costs[i].table = readUnits(attr.ItemSize(w.req.Item), true, 1)
+		}
+		costs[i].scale(2)
+		c.spend(w.t).add(&costs[i])
+	}
+	o := newObject()
+	c.capacity(o, r.ReturnConsumedCapacity, true, kind)
+	if is(r.ReturnItemCollectionMetrics, "SIZE") && !repeated {
+		collections(o, writes)
+	}
+	return o.done(), nil
+}
+
+// transact evaluates all writes on the items as they are, and applies all or,
+// when one fails, none.
+func (e *Engine) transact(tx *writeTx, writes []*itemWrite, costs []consumed) error {
+	failures, size := make([]error, len(writes)), 0
+	for i, w := range writes {
+		if err := w.rebind(e); err != nil {
+			return err
+		}
+		failures[i] = w.evaluate(tx.Tx)
+		size += attr.ItemSize(w.next)
+	}
+	if err := cancel(failures); err != nil {
+		return err
+	}
+	if size > maxTransactSize {
+		return invalid("Transaction size exceeds 4 MB limit")
+	}
+	for i, w := range writes {
+		if err := w.apply(tx, &costs[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// errRepeated ends a transaction that was done before under the same token.
+var errRepeated = errors.New("localdynamo: transaction repeated")
+
+// fingerprint is a digest of what a transaction does: of its items in a form
+// that does not depend on the order in which a client writes members.
+func (r *transactRequest) fingerprint(body []byte) ([]byte, error) {
+	if r.ClientRequestToken == nil {
+		return nil, nil
+	}
+	raw, err := decode[struct{ TransactItems jsontext.Value }](body)
+	if err != nil {
+		return nil, err
+	}
+	if err := raw.TransactItems.Canonicalize(jsontext.AllowDuplicateNames(true)); err != nil {
+		return nil, err
+	}
+	sum := sha256.Sum256(raw.TransactItems)
+	return sum[:], nil
+}
+
+// redeem fails with errRepeated if the token was used for the same transaction
+// in the last ten minutes, and with AWS's error if it was for another.
+func (e *Engine) redeem(tx *writeTx, token string, fingerprint []byte) error {
+	used := tx.Bucket(bucketTokens).Get([]byte(token))
+	switch {
+	case used == nil || !e.opts.Now().Before(tokenExpiry(used)):
+		return nil
+	case string(used[8:]) != string(fingerprint):
+		return refuse("IdempotentParameterMismatchException",
+			"The request uses the same client token as a previous, but non-identical request.")
+	}
+	return errRepeated
+}
+
+// remember notes with a transaction the token under which it is done.
+func (e *Engine) remember(tx *writeTx, token string, fingerprint []byte) error {
+	expiry := binary.BigEndian.AppendUint64(nil, uint64(e.opts.Now().Add(tokenLifetime).UnixNano()))
+	tx.dirty = true
+	return tx.Bucket(bucketTokens).Put([]byte(token), append(expiry, fingerprint...))
+}
+
+func tokenExpiry(used []byte) time.Time {
+	return time.Unix(0, int64(binary.BigEndian.Uint64(used)))
+}
+
+func transactGet(ctx context.Context, c *call, body []byte) ([]byte, error) {
+	r, err := decode[transactRequest](body)
+	if err != nil {
+		return nil, err
+	}
+	var v violations
+	r.check(&v)
+	for i, one := range r.TransactItems {
+		path := fmt.Sprintf("transactItems.%d.member.get", i+1)
+		v.required(one.Get != nil, path)
+		if one.Get != nil {
+			one.Get.check(&v, path+".")
+			v.required(one.Get.Key != nil, path+".key")
+		}
+	}
+	if err := v.err(); err != nil {
+		return nil, err
+	}
+	reads := make([]*itemRead, len(r.TransactItems))
+	for i, one := range r.TransactItems {
+		reads[i] = &itemRead{req: one.Get}
+		if err := reads[i].prepare(); err != nil {
+			return nil, err
+		}
+	}
+	failures, seen := make([]error, len(reads)), map[string]bool{}
+	for i, read := range reads {
+		t, err := c.table(*read.req.TableName)
+		if err != nil {
+			return nil, err
+		}
+		if failures[i] = read.bind(t); failures[i] != nil {
+			continue
+		}
+		if id := string(t.id) + string(read.key); seen[id] {
+			return nil, errSameItem()
+		} else {
+			seen[id] = true
+		}
+		if err := c.allow("GetItem", t, nil, read.req.Key[t.keys.hash.Name]); err != nil {
+			return nil, err
+		}
+	}
+	if err := cancel(failures); err != nil {
+		return nil, err
+	}
+	found := make([]attr.Item, len(reads))
+	size := 0
+	if err := c.engine.view(ctx, func(tx *bbolt.Tx) error {
+		for i, read := range reads {
+			if found[i], err = get(tx, read.t, read.key); err != nil {
+				return err
+			}
+			size += attr.ItemSize(found[i])
+			c.spend(read.t).table += 2 * readUnits(attr.ItemSize(found[i]), true, 1)
+		}
+		return nil
+	}); err != nil {
+		return nil, err
+	}
+	if size > maxTransactSize {
+		return nil, invalid("Transaction size exceeds 4 MB limit")
+	}
+	o := newObject()
+	c.capacity(o, r.ReturnConsumedCapacity, true, "Read")
+	o.list("Responses", len(found), func(i int) {
+		one := newObject()
+		if found[i] != nil {
+			one.item("Item", reads[i].project(found[i]))
+		}
+		o.append(one)
+	})
+	return o.done(), nil
 }

@@ -1,9 +1,8 @@
 package localdynamo
 
 import (
-	"bytes"
+	"context"
 	"encoding/binary"
-	"slices"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -11,104 +10,169 @@ import (
 	"github.com/lanyard-auth/lanyard/internal/localdynamo/attr"
 )
 
-// Expiry has an ordered bucket of its own, so that the sweeper reads what is
-// due and not the whole table.
+// maxExpiryAge is how old an expiry may be: items that expired longer ago are
+// kept, so that a wrong unit does not empty a table ("Using time to live (TTL)").
+const maxExpiryAge = 5 * 365 * 24 * time.Hour
 
-func (t *tableMeta) ttlBucket() []byte { return []byte("x/" + t.ID) }
+// sweepBatch is how many items a pass deletes in one write.
+const sweepBatch = 200
 
-// ttlEntry gives an item's key in the expiry bucket: the second it expires,
-// then the table's key. As on AWS, only whole numbers of type N count.
-func (t *tableMeta) ttlEntry(it attr.Item, key []byte) []byte {
-	v, ok := it[t.TTL]
-	if !ok || v.Kind != attr.KindNumber {
-		return nil
+func (e *Engine) sweepLoop() {
+	tick := time.NewTicker(e.opts.TTLEvery)
+	defer tick.Stop()
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	for {
+		select {
+		case <-e.stop:
+			return
+		case <-tick.C:
+			// What a pass could not delete, the next one will.
+			_, _ = e.Sweep(ctx)
+		}
 	}
-	at, whole := v.N.Int64()
-	if !whole || at <= 0 {
-		return nil
-	}
-	return append(binary.BigEndian.AppendUint64(nil, uint64(at)), key...)
 }
 
-// fillTTL makes the expiry bucket fit the table's setting.
-func (t *tableMeta) fillTTL(tx *bbolt.Tx) error {
-	if t.TTL == "" {
-		return tx.DeleteBucket(t.ttlBucket())
-	}
-	b, err := tx.CreateBucket(t.ttlBucket())
-	if err != nil {
-		return err
-	}
-	return t.bucket(tx).ForEach(func(k, v []byte) error {
-		it, err := attr.DecodeItem(v)
-		if err != nil {
-			return err
+// Sweep deletes the items that expired longer than the lag ago, and forgets old
+// idempotency tokens. It returns how many items it deleted. The engine calls it
+// in the background; a test calls it to see the future at once.
+func (e *Engine) Sweep(ctx context.Context) (int, error) {
+	deleted := 0
+	for _, t := range *e.tables.Load() {
+		for more := t.record.TTL != ""; more; {
+			var n int
+			err := e.update(ctx, func(tx *writeTx) (err error) {
+				n, err = e.sweepTable(tx, t)
+				return err
+			})
+			if err != nil {
+				return deleted, err
+			}
+			deleted += n
+			more = n == sweepBatch
 		}
-		if entry := t.ttlEntry(it, k); entry != nil {
-			return b.Put(entry, slices.Clone(k))
+	}
+	return deleted, e.update(ctx, e.sweepTokens)
+}
+
+// sweepTable deletes a batch of what has expired.
+func (e *Engine) sweepTable(tx *writeTx, t *table) (int, error) {
+	t, err := e.current(t)
+	if err != nil {
+		return 0, nil // deleted meanwhile
+	}
+	root, items := open(tx.Tx, t)
+	expires := root.Bucket(bucketExpires)
+	if expires == nil {
+		return 0, nil
+	}
+	now := e.opts.Now()
+	oldest := now.Add(-maxExpiryAge).Unix()
+	due := now.Add(-e.opts.TTLLag).Unix()
+	var keys [][]byte
+	cursor := expires.Cursor()
+	for k, _ := cursor.Seek(binary.BigEndian.AppendUint64(nil, uint64(max(oldest, 0)))); k != nil && len(keys) < sweepBatch; k, _ = cursor.Next() {
+		if int64(binary.BigEndian.Uint64(k)) >= due {
+			break
+		}
+		keys = append(keys, append([]byte(nil), k[8:]...))
+	}
+	for _, key := range keys {
+		it, err := attr.DecodeItem(items.Get(key))
+		if err != nil {
+			return 0, err
+		}
+		if err := tx.replace(t, key, it, nil, &consumed{}); err != nil {
+			return 0, err
+		}
+	}
+	return len(keys), nil
+}
+
+func (e *Engine) sweepTokens(tx *writeTx) error {
+	b := tx.Bucket(bucketTokens)
+	var old [][]byte
+	err := b.ForEach(func(token, used []byte) error {
+		if !e.opts.Now().Before(tokenExpiry(used)) {
+			old = append(old, token)
 		}
 		return nil
 	})
+	for _, token := range old {
+		tx.dirty = true
+		if err := b.Delete(token); err != nil {
+			return err
+		}
+	}
+	return err
 }
 
-// maxSweep bounds how many items one sweep of a table deletes in one commit.
-const maxSweep = 500
+type ttlSpecification struct {
+	AttributeName *string
+	Enabled       *bool
+}
 
-func (e *Engine) sweepLoop() {
-	defer e.wg.Done()
-	tick := time.NewTicker(e.o.TTLEvery)
-	defer tick.Stop()
-	for {
-		select {
-		case <-e.done:
+func updateTTL(ctx context.Context, c *call, body []byte) ([]byte, error) {
+	r, err := decode[struct {
+		TableName               *string
+		TimeToLiveSpecification *ttlSpecification
+	}](body)
+	if err != nil {
+		return nil, err
+	}
+	var v violations
+	v.required(r.TableName != nil, "tableName")
+	v.name(r.TableName, "tableName", 1, 1024)
+	spec := r.TimeToLiveSpecification
+	v.required(spec != nil, "timeToLiveSpecification")
+	if spec != nil {
+		v.required(spec.AttributeName != nil, "timeToLiveSpecification.attributeName")
+		v.required(spec.Enabled != nil, "timeToLiveSpecification.enabled")
+		v.length(spec.AttributeName, "timeToLiveSpecification.attributeName", 1, 255)
+	}
+	if err := v.err(); err != nil {
+		return nil, err
+	}
+	err = c.engine.changeTable(ctx, *r.TableName, func(tx *writeTx, root *bbolt.Bucket, record *tableRecord) error {
+		switch {
+		case record.TTL != "" && record.TTL != *spec.AttributeName:
+			return invalid("TimeToLive is active on a different AttributeName: current AttributeName is %s", record.TTL)
+		case record.TTL != "" && *spec.Enabled:
+			return invalid("TimeToLive is already enabled")
+		case record.TTL == "" && !*spec.Enabled:
+			return invalid("TimeToLive is already disabled")
+		case record.TTL != "":
+			record.TTL = ""
+			return root.DeleteBucket(bucketExpires)
+		}
+		record.TTL = *spec.AttributeName
+		expires, err := root.CreateBucket(bucketExpires)
+		if err != nil {
+			return err
+		}
+		return rebuild(root, func(key []byte, it attr.Item) error {
+			return replaceExpiry(expires, record.TTL, key, nil, it)
+		})
+	})
+	if err != nil {
+		return nil, err
+	}
+	return marshal(map[string]any{"TimeToLiveSpecification": spec})
+}
+
+func describeTTL(_ context.Context, c *call, body []byte) ([]byte, error) {
+	t, err := c.namedTable(body)
+	if err != nil {
+		return nil, err
+	}
+	o := newObject()
+	o.nest("TimeToLiveDescription", func() {
+		if t.record.TTL == "" {
+			o.string("TimeToLiveStatus", "DISABLED")
 			return
-		case <-tick.C:
-			// A failed sweep is tried again at the next tick.
-			_, _ = e.Sweep()
 		}
-	}
-}
-
-// Sweep deletes the items that expired more than the lag ago, and reports how
-// many. As on AWS it deletes late and asks no condition.
-func (e *Engine) Sweep() (int, error) {
-	deadline := e.o.Now().Add(-e.o.TTLLag).Unix()
-	total := 0
-	for name, t := range *e.tables.Load() {
-		if t.TTL == "" {
-			continue
-		}
-		for {
-			n := 0
-			err := e.update(func(tx *bbolt.Tx, tables map[string]*tableMeta) (map[string]*tableMeta, error) {
-				t := tables[name]
-				if t == nil || t.TTL == "" {
-					return nil, nil
-				}
-				keys := [][]byte{}
-				c := tx.Bucket(t.ttlBucket()).Cursor()
-				for k, v := c.First(); k != nil && len(keys) < maxSweep && int64(binary.BigEndian.Uint64(k)) <= deadline; k, v = c.Next() {
-					keys = append(keys, bytes.Clone(v))
-				}
-				for _, key := range keys {
-					before, err := t.get(tx, key)
-					if err != nil {
-						return nil, broken(err)
-					}
-					if err := t.put(tx, key, before, nil); err != nil {
-						return nil, err
-					}
-				}
-				n = len(keys)
-				return nil, nil
-			})
-			if err != nil {
-				return total, err
-			}
-			if total += n; n < maxSweep {
-				break
-			}
-		}
-	}
-	return total, nil
+		o.string("TimeToLiveStatus", "ENABLED")
+		o.string("AttributeName", t.record.TTL)
+	})
+	return o.done(), nil
 }

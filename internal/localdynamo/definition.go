@@ -1,0 +1,273 @@
+package localdynamo
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Limits of a table's definition.
+const (
+	maxLocalIndexes  = 5
+	maxGlobalIndexes = 20
+	maxNonKey        = 100
+)
+
+// validate checks the parameters of CreateTable.
+func (d *tableDefinition) validate() error {
+	var v violations
+	v.required(d.AttributeDefinitions != nil, "attributeDefinitions")
+	v.required(d.TableName != nil, "tableName")
+	v.name(d.TableName, "tableName", 3, 255)
+	v.required(d.KeySchema != nil, "keySchema")
+	d.ProvisionedThroughput.check(&v, "provisionedThroughput")
+	v.enum(d.BillingMode, "billingMode", "PROVISIONED", "PAY_PER_REQUEST")
+	v.enum(d.TableClass, "tableClass", "STANDARD", "STANDARD_INFREQUENT_ACCESS")
+	checkDefinitions(&v, d.AttributeDefinitions)
+	checkElements(&v, "keySchema", d.KeySchema)
+	for i, ix := range d.LocalSecondaryIndexes {
+		ix.check(&v, fmt.Sprintf("localSecondaryIndexes.%d.member.", i+1))
+	}
+	for i, ix := range d.GlobalSecondaryIndexes {
+		ix.check(&v, fmt.Sprintf("globalSecondaryIndexes.%d.member.", i+1))
+	}
+	if err := v.err(); err != nil {
+		return err
+	}
+	if is(d.BillingMode, "PAY_PER_REQUEST") {
+		if d.ProvisionedThroughput != nil {
+			return invalidParam("Neither ReadCapacityUnits nor WriteCapacityUnits can be specified when BillingMode is PAY_PER_REQUEST")
+		}
+	} else if d.ProvisionedThroughput == nil {
+		return invalidParam("ReadCapacityUnits and WriteCapacityUnits must both be specified when BillingMode is PROVISIONED")
+	}
+	if err := d.checkKeys("", d.KeySchema); err != nil {
+		return err
+	}
+	return d.checkIndexes(true)
+}
+
+func (p *throughput) check(v *violations, path string) {
+	if p == nil {
+		return
+	}
+	v.required(p.ReadCapacityUnits != nil, path+".readCapacityUnits")
+	v.required(p.WriteCapacityUnits != nil, path+".writeCapacityUnits")
+	v.between(p.ReadCapacityUnits, path+".readCapacityUnits", 1, 1<<53)
+	v.between(p.WriteCapacityUnits, path+".writeCapacityUnits", 1, 1<<53)
+}
+
+func checkDefinitions(v *violations, defs []attributeDefinition) {
+	for i, a := range defs {
+		path := fmt.Sprintf("attributeDefinitions.%d.member.", i+1)
+		v.length(&a.AttributeName, path+"attributeName", 1, 255)
+		v.enum(&a.AttributeType, path+"attributeType", "B", "N", "S")
+	}
+}
+
+func checkElements(v *violations, path string, keys []keyElement) {
+	if keys != nil && len(keys) == 0 {
+		v.add("'[]'", path, "have length greater than or equal to 1")
+	}
+	if len(keys) > 2 {
+		v.add("'"+javaList(len(keys))+"'", path, "have length less than or equal to 2")
+	}
+	for i, k := range keys {
+		v.length(&k.AttributeName, fmt.Sprintf("%s.%d.member.attributeName", path, i+1), 1, 255)
+		v.enum(&k.KeyType, fmt.Sprintf("%s.%d.member.keyType", path, i+1), "HASH", "RANGE")
+	}
+}
+
+func (ix *indexDefinition) check(v *violations, path string) {
+	v.required(ix.IndexName != nil, path+"indexName")
+	v.name(ix.IndexName, path+"indexName", 3, 255)
+	v.required(ix.KeySchema != nil, path+"keySchema")
+	checkElements(v, path+"keySchema", ix.KeySchema)
+	v.required(ix.Projection != nil, path+"projection")
+	ix.ProvisionedThroughput.check(v, path+"provisionedThroughput")
+	if p := ix.Projection; p != nil {
+		v.enum(p.ProjectionType, path+"projection.projectionType", "ALL", "INCLUDE", "KEYS_ONLY")
+		if p.NonKeyAttributes != nil && len(p.NonKeyAttributes) == 0 {
+			v.add("'[]'", path+"projection.nonKeyAttributes", "have length greater than or equal to 1")
+		}
+	}
+}
+
+// checkKeys checks one key schema against the attribute definitions.
+func (d *tableDefinition) checkKeys(_ string, keys []keyElement) error {
+	defined := func(name string) bool {
+		return slices.ContainsFunc(d.AttributeDefinitions, func(a attributeDefinition) bool { return a.AttributeName == name })
+	}
+	names := make([]string, len(keys))
+	missing := false
+	for i, k := range keys {
+		names[i] = k.AttributeName
+		missing = missing || !defined(k.AttributeName)
+	}
+	switch {
+	case keys[0].KeyType != "HASH":
+		return invalid("Invalid KeySchema: The first KeySchemaElement is not a HASH key type")
+	case len(keys) > 1 && keys[1].KeyType != "RANGE":
+		return invalid("Invalid KeySchema: The second KeySchemaElement is not a RANGE key type")
+	case len(keys) > 1 && names[0] == names[1], missing && len(d.AttributeDefinitions) == 0:
+		return invalid("Invalid KeySchema: Some index key attribute have no definition")
+	case missing:
+		all := make([]string, len(d.AttributeDefinitions))
+		for i, a := range d.AttributeDefinitions {
+			all[i] = a.AttributeName
+		}
+		return invalidParam("Some index key attributes are not defined in AttributeDefinitions. Keys: [%s], AttributeDefinitions: [%s]",
+			strings.Join(names, ", "), strings.Join(all, ", "))
+	}
+	return nil
+}
+
+// checkIndexes checks the secondary indexes, and that every attribute defined
+// is a key of something when exact.
+func (d *tableDefinition) checkIndexes(exact bool) error {
+	if d.LocalSecondaryIndexes != nil {
+		switch {
+		case len(d.LocalSecondaryIndexes) == 0:
+			return invalidParam("List of LocalSecondaryIndexes is empty")
+		case len(d.KeySchema) < 2:
+			return invalidParam("Table KeySchema does not have a range key, which is required when specifying a LocalSecondaryIndex")
+		case len(d.LocalSecondaryIndexes) > maxLocalIndexes:
+			return invalidParam("Number of LocalSecondaryIndexes exceeds per-table limit of %d", maxLocalIndexes)
+		}
+	}
+	if exact && d.GlobalSecondaryIndexes != nil && len(d.GlobalSecondaryIndexes) == 0 {
+		return invalidParam("List of GlobalSecondaryIndexes is empty")
+	}
+	if len(d.GlobalSecondaryIndexes) > maxGlobalIndexes {
+		return invalidParam("GlobalSecondaryIndex count exceeds the per-table limit of %d", maxGlobalIndexes)
+	}
+	seen := map[string]bool{}
+	nonKey := 0
+	for i, ix := range slices.Concat(d.LocalSecondaryIndexes, d.GlobalSecondaryIndexes) {
+		if err := d.checkIndex(ix, i < len(d.LocalSecondaryIndexes)); err != nil {
+			return err
+		}
+		if seen[*ix.IndexName] {
+			return invalidParam("Duplicate index name: %s", *ix.IndexName)
+		}
+		seen[*ix.IndexName] = true
+		nonKey += len(ix.Projection.NonKeyAttributes)
+	}
+	if nonKey > maxNonKey {
+		return invalidParam("Number of attributes specified in all NonKeyAttributes exceeds the limit of %d", maxNonKey)
+	}
+	used := map[string]bool{}
+	for _, schema := range d.schemas() {
+		for _, k := range schema {
+			used[k.AttributeName] = true
+		}
+	}
+	if exact && len(used) != len(d.AttributeDefinitions) {
+		if len(seen) > 0 {
+			return invalidParam("Some AttributeDefinitions are not used. AttributeDefinitions: %s, keys used: %s",
+				definitionNames(d.AttributeDefinitions), usedNames(used))
+		}
+		return invalidParam("Number of attributes in KeySchema does not exactly match number of attributes defined in AttributeDefinitions")
+	}
+	return nil
+}
+
+func definitionNames(defs []attributeDefinition) []string {
+	names := make([]string, len(defs))
+	for i, d := range defs {
+		names[i] = d.AttributeName
+	}
+	slices.Sort(names)
+	return names
+}
+
+func usedNames(used map[string]bool) []string {
+	var names []string
+	for name := range used {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+func (d *tableDefinition) checkIndex(ix indexDefinition, local bool) error {
+	if err := d.checkKeys(*ix.IndexName, ix.KeySchema); err != nil {
+		return err
+	}
+	if local {
+		switch {
+		case len(ix.KeySchema) < 2:
+			return invalidParam("Index KeySchema does not have a range key for index: %s", *ix.IndexName)
+		case ix.KeySchema[0].AttributeName != d.KeySchema[0].AttributeName:
+			return invalidParam("Index KeySchema does not have the same leading hash key as table KeySchema for index: %s. "+
+				"index hash key: %s, table hash key: %s", *ix.IndexName, ix.KeySchema[0].AttributeName, d.KeySchema[0].AttributeName)
+		}
+	}
+	if !local && is(d.BillingMode, "PAY_PER_REQUEST") && ix.ProvisionedThroughput != nil {
+		return invalidParam("ProvisionedThroughput should not be specified for index: %s when BillingMode is PAY_PER_REQUEST", *ix.IndexName)
+	}
+	if !local && !is(d.BillingMode, "PAY_PER_REQUEST") && ix.ProvisionedThroughput == nil {
+		return invalidParam("ProvisionedThroughput is not specified for index: %s", *ix.IndexName)
+	}
+	switch p := ix.Projection; {
+	case p.ProjectionType == nil:
+		return invalidParam("Unknown ProjectionType: null")
+	case *p.ProjectionType == "INCLUDE" && p.NonKeyAttributes == nil:
+		return invalidParam("ProjectionType is INCLUDE, but NonKeyAttributes is not specified")
+	case *p.ProjectionType != "INCLUDE" && p.NonKeyAttributes != nil:
+		return invalidParam("ProjectionType is %s, but NonKeyAttributes is specified", *p.ProjectionType)
+	}
+	return nil
+}
+
+// validate checks the parameters of UpdateTable.
+func (r *updateRequest) validate() error {
+	var v violations
+	v.required(r.TableName != nil, "tableName")
+	v.name(r.TableName, "tableName", 1, 1024)
+	v.enum(r.BillingMode, "billingMode", "PROVISIONED", "PAY_PER_REQUEST")
+	v.enum(r.TableClass, "tableClass", "STANDARD", "STANDARD_INFREQUENT_ACCESS")
+	r.ProvisionedThroughput.check(&v, "provisionedThroughput")
+	checkDefinitions(&v, r.AttributeDefinitions)
+	for i, u := range r.GlobalSecondaryIndexUpdates {
+		path := fmt.Sprintf("globalSecondaryIndexUpdates.%d.member.", i+1)
+		if u.Create != nil {
+			u.Create.check(&v, path+"create.")
+		}
+		for field, ix := range map[string]*indexDefinition{"update": u.Update, "delete": u.Delete} {
+			if ix != nil {
+				v.required(ix.IndexName != nil, path+field+".indexName")
+				v.name(ix.IndexName, path+field+".indexName", 3, 255)
+			}
+		}
+	}
+	if err := v.err(); err != nil {
+		return err
+	}
+	if r.BillingMode == nil && r.ProvisionedThroughput == nil && len(r.GlobalSecondaryIndexUpdates) == 0 &&
+		r.DeletionProtectionEnabled == nil && r.TableClass == nil && r.StreamSpecification == nil {
+		return invalid("At least one of ProvisionedThroughput, BillingMode, UpdateStreamEnabled, GlobalSecondaryIndexUpdates or SSESpecification or ReplicaUpdates is required")
+	}
+	if is(r.BillingMode, "PAY_PER_REQUEST") && r.ProvisionedThroughput != nil {
+		return invalidParam("Neither ReadCapacityUnits nor WriteCapacityUnits can be specified when BillingMode is PAY_PER_REQUEST")
+	}
+	changes := 0
+	for _, u := range r.GlobalSecondaryIndexUpdates {
+		given := 0
+		for _, ix := range []*indexDefinition{u.Create, u.Update, u.Delete} {
+			if ix != nil {
+				given++
+			}
+		}
+		if given != 1 {
+			return invalidParam("One of GlobalSecondaryIndexUpdate.Update, GlobalSecondaryIndexUpdate.Create, GlobalSecondaryIndexUpdate.Delete must not be null")
+		}
+		if u.Update == nil {
+			changes++
+		}
+	}
+	if changes > 1 {
+		return refuse("LimitExceededException", "Subscriber limit exceeded: Only 1 online index can be created or deleted simultaneously per table")
+	}
+	return nil
+}

@@ -1,0 +1,263 @@
+package localdynamo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"go.etcd.io/bbolt"
+)
+
+// Options configure an engine. The zero value is an empty one in memory.
+type Options struct {
+	// Dir is where the data file is kept. Empty means memory: a temporary
+	// file without a name, never synced, gone with the process.
+	Dir string
+	// NoSync leaves writing to disk to the operating system: a killed process
+	// loses nothing, a power failure may.
+	NoSync bool
+	// Now is the clock, for TTL and idempotency tokens. Nil is time.Now.
+	Now func() time.Time
+	// TTLLag is how long an item outlives its expiry. DynamoDB promises to
+	// delete "within a few days".
+	TTLLag time.Duration
+	// TTLEvery is the pause between two passes of the background sweeper; zero
+	// means one minute, a negative one no sweeper (see Sweep).
+	TTLEvery time.Duration
+	// Region is part of the ARNs; empty means "local".
+	Region string
+	// Mode is how the engine's own handler and RoundTripper treat calls.
+	Mode Mode
+}
+
+// Engine is an embedded DynamoDB. It is an http.Handler for a port.
+type Engine struct {
+	*Client
+	opts   Options
+	db     *bbolt.DB
+	tables atomic.Pointer[map[string]*table]
+
+	queue   chan *write
+	stop    chan struct{}
+	stopped sync.WaitGroup
+	once    sync.Once
+	closed  error
+}
+
+// Bucket names at the root of the file: schemas by table name, idempotency
+// tokens; every table's data is in a bucket named after its id.
+var (
+	bucketTables = []byte("tables")
+	bucketTokens = []byte("tokens")
+)
+
+var errClosed = errors.New("localdynamo: engine is closed")
+
+// Open opens an engine, creating its file if there is none.
+func Open(opts Options) (*Engine, error) {
+	if opts.Now == nil {
+		opts.Now = time.Now
+	}
+	if opts.TTLEvery == 0 {
+		opts.TTLEvery = time.Minute
+	}
+	if opts.Region == "" {
+		opts.Region = "local"
+	}
+	db, err := openFile(opts)
+	if err != nil {
+		return nil, fmt.Errorf("localdynamo: open: %w", err)
+	}
+	e := &Engine{opts: opts, db: db, queue: make(chan *write, 256), stop: make(chan struct{})}
+	e.Client = e.With(opts.Mode)
+	if err := e.loadTables(); err != nil {
+		return nil, errors.Join(fmt.Errorf("localdynamo: load tables: %w", err), db.Close())
+	}
+	e.stopped.Go(e.writeLoop)
+	if opts.TTLEvery > 0 {
+		e.stopped.Go(e.sweepLoop)
+	}
+	return e, nil
+}
+
+func openFile(opts Options) (*bbolt.DB, error) {
+	// The map of the file grows in steps that wait for readers: start large.
+	// Free pages are found by a scan when the file is opened, not written with
+	// every commit.
+	config := bbolt.Options{Timeout: 5 * time.Second, NoSync: opts.NoSync, NoFreelistSync: true,
+		FreelistType: bbolt.FreelistMapType, InitialMmapSize: 256 << 20}
+	if opts.Dir != "" {
+		if err := os.MkdirAll(opts.Dir, 0o700); err != nil {
+			return nil, err
+		}
+		return bbolt.Open(filepath.Join(opts.Dir, "dynamo.db"), 0o600, &config)
+	}
+	f, err := os.CreateTemp("", "localdynamo-*.db")
+	if err != nil {
+		return nil, err
+	}
+	config.NoSync = true
+	db, err := bbolt.Open(f.Name(), 0o600, &config)
+	// bbolt holds the file open; without a name it is gone with the process.
+	return db, errors.Join(err, f.Close(), os.Remove(f.Name()))
+}
+
+// Close waits for the writes already accepted and closes the file.
+func (e *Engine) Close() error {
+	e.once.Do(func() {
+		close(e.stop)
+		e.stopped.Wait()
+		e.closed = e.db.Close()
+	})
+	return e.closed
+}
+
+// RoundTripper returns the engine as a transport for an HTTP client in the same
+// process: no port, no copy of a request's body, cancelled with its context.
+func (e *Engine) RoundTripper() http.RoundTripper { return e.Client }
+
+// write is a job for the writing goroutine. run must do all that can fail
+// before it changes anything, because its failure does not undo what others in
+// the same commit have done.
+type write struct {
+	run   func(*writeTx) error
+	alone bool // changes schemas: gets a commit of its own
+	after func()
+	err   error
+	done  chan struct{}
+}
+
+// writeTx is a read-write transaction.
+type writeTx struct {
+	*bbolt.Tx
+	dirty bool // something was changed, a commit is needed
+}
+
+// maxGroup bounds how many writes share a commit, and so how long the first
+// waits for the last.
+const maxGroup = 128
+
+// update runs a write and returns when it is on disk. When ctx ends first, the
+// write may still happen.
+func (e *Engine) update(ctx context.Context, run func(*writeTx) error) error {
+	return e.submit(ctx, &write{run: run})
+}
+
+// alter is update for schemas; after runs when it is on disk, before any other
+// write.
+func (e *Engine) alter(ctx context.Context, run func(*writeTx) error, after func()) error {
+	return e.submit(ctx, &write{run: run, alone: true, after: after})
+}
+
+func (e *Engine) submit(ctx context.Context, w *write) error {
+	w.done = make(chan struct{})
+	select {
+	case e.queue <- w:
+	case <-e.stop:
+		return errClosed
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	select {
+	case <-w.done:
+		return w.err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// writeLoop commits writes in groups: all that came while the last commit was
+// on its way to disk.
+func (e *Engine) writeLoop() {
+	var next *write
+	for {
+		group := []*write{next}
+		if next == nil {
+			select {
+			case group[0] = <-e.queue:
+			case <-e.stop:
+				e.refuseRest()
+				return
+			}
+		}
+		next = nil
+		for more := !group[0].alone; more && len(group) < maxGroup; {
+			select {
+			case w := <-e.queue:
+				if w.alone {
+					next, more = w, false
+				} else {
+					group = append(group, w)
+				}
+			default:
+				more = false
+			}
+		}
+		e.commit(group)
+	}
+}
+
+func (e *Engine) refuseRest() {
+	for {
+		select {
+		case w := <-e.queue:
+			w.err = errClosed
+			close(w.done)
+		default:
+			return
+		}
+	}
+}
+
+// commit runs the writes in one transaction and answers each.
+func (e *Engine) commit(group []*write) {
+	err := func() (err error) {
+		tx, err := e.db.Begin(true)
+		if err != nil {
+			return err
+		}
+		// A write that panics may have changed half of what it should have:
+		// nothing of its group is kept.
+		defer func() {
+			if r := recover(); r != nil {
+				err = errors.Join(fmt.Errorf("localdynamo: panic in a write: %v", r), tx.Rollback())
+			}
+		}()
+		w := &writeTx{Tx: tx}
+		for _, job := range group {
+			job.err = job.run(w)
+		}
+		if !w.dirty {
+			return tx.Rollback()
+		}
+		return tx.Commit()
+	}()
+	for _, job := range group {
+		if err != nil {
+			job.err = err
+		} else if job.err == nil && job.after != nil {
+			job.after()
+		}
+		close(job.done)
+	}
+}
+
+// view runs a read on the last commit.
+func (e *Engine) view(ctx context.Context, run func(*bbolt.Tx) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	tx, err := e.db.Begin(false)
+	if err != nil {
+		return err
+	}
+	// The deferred Rollback of a read-only transaction only ends it.
+	defer tx.Rollback() //nolint:errcheck
+	return run(tx)
+}

@@ -1,0 +1,205 @@
+package localdynamo
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"hash/crc32"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/google/uuid"
+
+	"github.com/lanyard-auth/lanyard/internal/localdynamo/attr"
+)
+
+// maxBody is the largest request DynamoDB reads.
+const maxBody = 16 << 20
+
+// targetPrefix begins the header that names the operation.
+const targetPrefix = "DynamoDB_20120810."
+
+// errBroken is what a client sees of a connection that a fault broke.
+var errBroken = errors.New("localdynamo: connection broken by an injected fault")
+
+// Client is an entry to the engine with a mode of its own. It is an
+// http.Handler for a port and an http.RoundTripper in process.
+type Client struct {
+	engine *Engine
+	mode   Mode
+	faults faults
+}
+
+// With returns an entry to the same tables with another mode.
+func (e *Engine) With(m Mode) *Client { return &Client{engine: e, mode: m} }
+
+// call is one request on its way.
+type call struct {
+	engine *Engine
+	mode   Mode
+	op     string
+	spent  []*consumed
+}
+
+// operation answers a request's body.
+type operation func(ctx context.Context, c *call, body []byte) ([]byte, error)
+
+// lookup returns an operation, and whether it asks the policy itself because
+// what is allowed depends on keys.
+func lookup(name string) (run operation, keyed bool) {
+	switch name {
+	case "GetItem":
+		return getItem, true
+	case "PutItem", "UpdateItem", "DeleteItem":
+		return writeItem, true
+	case "Query":
+		return queryItems, true
+	case "Scan":
+		return scanItems, true
+	case "BatchGetItem":
+		return batchGet, true
+	case "BatchWriteItem":
+		return batchWrite, true
+	case "TransactGetItems":
+		return transactGet, true
+	case "TransactWriteItems":
+		return transactWrite, true
+	case "CreateTable":
+		return createTable, false
+	case "DescribeTable":
+		return describeTable, false
+	case "UpdateTable":
+		return updateTable, false
+	case "DeleteTable":
+		return deleteTable, false
+	case "ListTables":
+		return listTables, false
+	case "UpdateTimeToLive":
+		return updateTTL, false
+	case "DescribeTimeToLive":
+		return describeTTL, false
+	}
+	return nil, false
+}
+
+// do answers a request: a status and a JSON body, or an error when the client
+// gets no answer at all.
+func (cl *Client) do(ctx context.Context, target string, body []byte) (int, []byte, error) {
+	op, ok := strings.CutPrefix(target, targetPrefix)
+	run, keyed := lookup(op)
+	if !ok || run == nil {
+		return http.StatusBadRequest, (&apiError{code: "UnknownOperationException"}).body(), nil
+	}
+	kind, err := cl.faults.next(ctx, cl.mode, op)
+	if err != nil {
+		return 0, nil, err
+	}
+	if kind == Dropped {
+		return 0, nil, errBroken
+	}
+	c := &call{engine: cl.engine, mode: cl.mode, op: op}
+	answer, err := []byte(nil), kind.error(op)
+	if err == nil && !keyed {
+		err = c.allow(op, nil, nil, attr.Value{})
+	}
+	if err == nil {
+		answer, err = run(ctx, c, body)
+	}
+	status, code := http.StatusOK, ""
+	if err != nil {
+		if cause := ctx.Err(); cause != nil && errors.Is(err, cause) {
+			return 0, nil, cause
+		}
+		api := asAPI(err)
+		status, code, answer = api.status, api.code, api.body()
+	}
+	if cl.mode.Observe != nil {
+		cl.mode.Observe(c.observed(code))
+	}
+	if kind == LostReply {
+		return 0, nil, errBroken
+	}
+	return status, answer, nil
+}
+
+func (c *call) observed(code string) Call {
+	seen := Call{Operation: c.op, Error: code}
+	for _, s := range c.spent {
+		seen.Tables = append(seen.Tables, s.of.name)
+		seen.Capacity += s.total()
+	}
+	return seen
+}
+
+// header sets what AWS sends with every answer; the SDKs check the checksum.
+func header(h http.Header, body []byte) {
+	h.Set("Content-Type", "application/x-amz-json-1.0")
+	h.Set("Content-Length", strconv.Itoa(len(body)))
+	h.Set("X-Amz-Crc32", strconv.FormatUint(uint64(crc32.ChecksumIEEE(body)), 10))
+	h.Set("X-Amzn-Requestid", strings.ToUpper(uuid.NewString()))
+}
+
+// RoundTrip answers a client in the same process. It breaks off when the
+// request's context ends; a write that was accepted then may still happen.
+func (cl *Client) RoundTrip(r *http.Request) (*http.Response, error) {
+	var body []byte
+	if r.Body != nil {
+		var err error
+		body, err = readBody(r)
+		if err := errors.Join(err, r.Body.Close()); err != nil {
+			return nil, err
+		}
+	}
+	status, answer, err := cl.do(r.Context(), r.Header.Get("X-Amz-Target"), body)
+	if err != nil {
+		return nil, err
+	}
+	res := &http.Response{StatusCode: status, Status: strconv.Itoa(status) + " " + http.StatusText(status),
+		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, Header: make(http.Header, 4), Request: r,
+		Body: io.NopCloser(bytes.NewReader(answer)), ContentLength: int64(len(answer))}
+	header(res.Header, answer)
+	return res, nil
+}
+
+func readBody(r *http.Request) ([]byte, error) {
+	if r.ContentLength > 0 && r.ContentLength <= maxBody {
+		body := make([]byte, r.ContentLength)
+		_, err := io.ReadFull(r.Body, body)
+		return body, err
+	}
+	return io.ReadAll(io.LimitReader(r.Body, maxBody+1))
+}
+
+// ServeHTTP answers a client on a port.
+func (cl *Client) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.Method == http.MethodGet {
+		// What DynamoDB's endpoints answer to health checks.
+		body := []byte("healthy: dynamodb." + cl.engine.opts.Region + ".amazonaws.com ")
+		header(w.Header(), body)
+		w.Header().Set("Content-Type", "text/plain")
+		_, _ = w.Write(body) // the client is gone
+		return
+	}
+	body, err := readBody(r)
+	status := http.StatusBadRequest
+	var answer []byte
+	switch {
+	case err != nil:
+		answer = (&apiError{code: "SerializationException", message: "The request could not be read"}).body()
+	case len(body) > maxBody:
+		status, answer = http.StatusRequestEntityTooLarge, (&apiError{code: "RequestEntityTooLargeException", message: "Request body is too large"}).body()
+	case r.Header.Get("Authorization") == "" && r.URL.Query().Get("X-Amz-Signature") == "":
+		// Signatures are not checked, but a client that forgets to sign is told.
+		answer = (&apiError{code: "MissingAuthenticationTokenException", message: "Request is missing Authentication Token"}).body()
+	default:
+		status, answer, err = cl.do(r.Context(), r.Header.Get("X-Amz-Target"), body)
+		if err != nil {
+			panic(http.ErrAbortHandler) // breaks the connection, as the fault asks
+		}
+	}
+	header(w.Header(), answer)
+	w.WriteHeader(status)
+	_, _ = w.Write(answer) // the client is gone
+}

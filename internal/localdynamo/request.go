@@ -1,0 +1,384 @@
+package localdynamo
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/lanyard-auth/lanyard/internal/localdynamo/attr"
+	"github.com/lanyard-auth/lanyard/internal/localdynamo/expr"
+	"github.com/lanyard-auth/lanyard/internal/localdynamo/legacy"
+)
+
+// request has the parameters of every operation on items, and of every element
+// of a batch or transaction; an operation looks at those it has. A nil pointer
+// is a parameter that is absent or null.
+type request struct {
+	TableName *string
+	IndexName *string
+
+	Key               attr.Item
+	Keys              []attr.Item
+	Item              attr.Item
+	ExclusiveStartKey attr.Item
+
+	ConditionExpression       *string
+	FilterExpression          *string
+	KeyConditionExpression    *string
+	ProjectionExpression      *string
+	UpdateExpression          *string
+	ExpressionAttributeNames  map[string]string
+	ExpressionAttributeValues map[string]attr.Value
+
+	ConsistentRead                      bool
+	ScanIndexForward                    *bool
+	Limit                               *int
+	Segment                             *int
+	TotalSegments                       *int
+	Select                              *string
+	ReturnValues                        *string
+	ReturnValuesOnConditionCheckFailure *string
+	ReturnConsumedCapacity              *string
+	ReturnItemCollectionMetrics         *string
+
+	AttributesToGet     []string
+	AttributeUpdates    map[string]legacy.Update
+	Expected            map[string]legacy.Condition
+	KeyConditions       map[string]legacy.Condition
+	QueryFilter         map[string]legacy.Condition
+	ScanFilter          map[string]legacy.Condition
+	ConditionalOperator *string
+}
+
+// decode reads a request's JSON. Wrong JSON is a SerializationException;
+// unknown members are ignored, as AWS does.
+func decode[T any](body []byte) (*T, error) {
+	r := new(T)
+	err := json.Unmarshal(body, r, jsontext.AllowDuplicateNames(true))
+	if err == nil {
+		return r, nil
+	}
+	var shape *attr.SerializationError
+	var semantic *json.SemanticError
+	switch {
+	case errors.As(err, &shape):
+		return nil, shape
+	case errors.As(err, &semantic) && semantic.GoType != nil:
+		return nil, &attr.SerializationError{Msg: wrongType(semantic.JSONKind, semantic.JSONValue, semantic.GoType)}
+	}
+	return nil, &apiError{status: 400, code: "SerializationException"}
+}
+
+// wrongType says in AWS's words which JSON value stands where another should.
+func wrongType(got jsontext.Kind, value jsontext.Value, want reflect.Type) string {
+	for want.Kind() == reflect.Pointer {
+		want = want.Elem()
+	}
+	class := map[reflect.Kind]string{reflect.String: "String", reflect.Bool: "Boolean", reflect.Int: "Integer"}[want.Kind()]
+	token := map[jsontext.Kind]string{'"': "STRING_VALUE", 't': "TRUE_VALUE", 'f': "FALSE_VALUE", '0': "NUMBER_VALUE"}[got]
+	if got == '0' && strings.ContainsAny(string(value), ".eE") {
+		token = "DECIMAL_VALUE"
+	}
+	switch {
+	case got == '[':
+		return "Unrecognized collection type class " + javaClass(want)
+	case got == '{':
+		return "Start of structure or map found where not expected"
+	case class == "":
+		return "Unexpected field type"
+	case got == '"' && class == "Boolean":
+		return "Unexpected token received from parser"
+	}
+	return fmt.Sprintf("%s cannot be converted to %s", token, class)
+}
+
+func javaClass(t reflect.Type) string {
+	switch t.Kind() {
+	case reflect.String:
+		return "java.lang.String"
+	case reflect.Bool:
+		return "java.lang.Boolean"
+	case reflect.Int:
+		return "java.lang.Integer"
+	case reflect.Map:
+		return "java.util.Map<java.lang.String, com.amazonaws.dynamodb.v20120810.AttributeValue>"
+	}
+	return "com.amazonaws.dynamodb.v20120810." + t.Name()
+}
+
+// violations collects the constraints of the API's model that a request does
+// not meet; AWS reports them together, before all other errors.
+type violations []string
+
+func (v *violations) add(value, at, constraint string, args ...any) {
+	*v = append(*v, fmt.Sprintf("Value %s at '%s' failed to satisfy constraint: Member must %s", value, at, fmt.Sprintf(constraint, args...)))
+}
+
+func (v violations) err() error {
+	if len(v) == 0 {
+		return nil
+	}
+	v = v[:min(len(v), 10)]
+	plural := map[bool]string{true: "s"}[len(v) > 1]
+	return invalid("%d validation error%s detected: %s", len(v), plural, strings.Join(v, "; "))
+}
+
+func (v *violations) required(present bool, at string) {
+	if !present {
+		v.add("null", at, "not be null")
+	}
+}
+
+func (v *violations) enum(p *string, at string, set ...string) {
+	if p != nil && !slices.Contains(set, *p) {
+		v.add("'"+*p+"'", at, "satisfy enum value set: [%s]", strings.Join(set, ", "))
+	}
+}
+
+func (v *violations) between(p *int, at string, low, high int) {
+	switch {
+	case p == nil:
+	case *p < low:
+		v.add(fmt.Sprintf("'%d'", *p), at, "have value greater than or equal to %d", low)
+	case *p > high:
+		v.add(fmt.Sprintf("'%d'", *p), at, "have value less than or equal to %d", high)
+	}
+}
+
+func (v *violations) length(p *string, at string, low, high int) {
+	switch {
+	case p == nil:
+	case len(*p) < low:
+		v.add("'"+*p+"'", at, "have length greater than or equal to %d", low)
+	case len(*p) > high:
+		v.add("'"+*p+"'", at, "have length less than or equal to %d", high)
+	}
+}
+
+// name checks the name of a table or index. Tables named by ARN are not for us.
+func (v *violations) name(p *string, at string, low, high int) {
+	const allowed = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-"
+	if p != nil && strings.Trim(*p, allowed) != "" {
+		v.add("'"+*p+"'", at, "satisfy regular expression pattern: [a-zA-Z0-9_.-]+")
+	}
+	v.length(p, at, low, high)
+}
+
+// What may be asked for in the parameters that are enumerations.
+const allOld, none = "ALL_OLD", "NONE"
+
+// check notes what is wrong with the parameters that all operations share; path
+// is where in a batch or transaction the request stands.
+func (r *request) check(v *violations, path string) {
+	v.required(r.TableName != nil, path+"tableName")
+	v.name(r.TableName, path+"tableName", 1, 1024)
+	v.name(r.IndexName, path+"indexName", 3, 255)
+	v.enum(r.ReturnConsumedCapacity, path+"returnConsumedCapacity", "INDEXES", "TOTAL", none)
+	v.enum(r.ReturnItemCollectionMetrics, path+"returnItemCollectionMetrics", "SIZE", none)
+	v.enum(r.ReturnValues, path+"returnValues", "ALL_NEW", "UPDATED_OLD", allOld, none, "UPDATED_NEW")
+	v.enum(r.ReturnValuesOnConditionCheckFailure, path+"returnValuesOnConditionCheckFailure", allOld, none)
+	v.enum(r.Select, path+"select", "SPECIFIC_ATTRIBUTES", "COUNT", "ALL_ATTRIBUTES", "ALL_PROJECTED_ATTRIBUTES")
+	v.enum(r.ConditionalOperator, path+"conditionalOperator", "OR", "AND")
+	v.between(r.Limit, path+"limit", 1, 1<<31-1)
+	v.between(r.Segment, path+"segment", 0, 999999)
+	v.between(r.TotalSegments, path+"totalSegments", 1, 1000000)
+	if r.AttributesToGet != nil && len(r.AttributesToGet) == 0 {
+		v.add("'[]'", path+"attributesToGet", "have length greater than or equal to 1")
+	}
+	for field, conditions := range map[string]map[string]legacy.Condition{
+		"expected": r.Expected, "keyConditions": r.KeyConditions, "queryFilter": r.QueryFilter, "scanFilter": r.ScanFilter} {
+		for name, c := range conditions {
+			at := path + field + "." + name + ".member.comparisonOperator"
+			if c.ComparisonOperator != "" {
+				v.enum(&c.ComparisonOperator, at, "IN", "NULL", "BETWEEN", "LT", "NOT_CONTAINS", "EQ", "GT", "NOT_NULL",
+					"NE", "LE", "BEGINS_WITH", "GE", "CONTAINS")
+			} else if field != "expected" {
+				v.required(false, at)
+			}
+		}
+	}
+	for name, u := range r.AttributeUpdates {
+		if u.Action != "" {
+			v.enum(&u.Action, path+"attributeUpdates."+name+".member.action", "ADD", "PUT", "DELETE")
+		}
+	}
+}
+
+// is reports whether an enumeration parameter has a value.
+func is(p *string, value string) bool { return p != nil && *p == value }
+
+// parsed are the expressions of a request. Legacy parameters are translated
+// into expressions, so nothing after this knows of them.
+type parsed struct {
+	condition *expr.Condition // or filter
+	key       *expr.KeyCondition
+	update    *expr.Update
+	paths     []expr.Path // of the projection; nil is no projection
+}
+
+// parse checks and parses the expressions that the operation has, named by
+// expressions; old names the parameters they replaced. between runs after
+// the parameters were checked and before anything is parsed, as AWS does.
+func (r *request) parse(expressions, old []string, between func() error) (*parsed, error) {
+	params := &expr.Params{Names: r.ExpressionAttributeNames, Values: r.ExpressionAttributeValues}
+	if err := r.checkParams(params, expressions, old); err != nil {
+		return nil, err
+	}
+	if between != nil {
+		if err := between(); err != nil {
+			return nil, err
+		}
+	}
+	p := &parsed{}
+	var err error
+	if src := r.UpdateExpression; src != nil {
+		if p.update, err = expr.ParseUpdate(*src, params); err != nil {
+			return nil, err
+		}
+	}
+	if src := r.ConditionExpression; src != nil {
+		if p.condition, err = expr.ParseCondition("ConditionExpression", *src, params); err != nil {
+			return nil, err
+		}
+	}
+	if src := r.KeyConditionExpression; src != nil {
+		if p.key, err = expr.ParseKeyCondition(*src, params); err != nil {
+			return nil, err
+		}
+	}
+	if src := r.FilterExpression; src != nil {
+		if p.condition, err = expr.ParseCondition("FilterExpression", *src, params); err != nil {
+			return nil, err
+		}
+	}
+	if src := r.ProjectionExpression; src != nil {
+		projection, err := expr.ParseProjection(*src, params)
+		if err != nil {
+			return nil, err
+		}
+		p.paths = projection.Paths()
+	}
+	if err := params.CheckAllUsed(); err != nil {
+		return nil, err
+	}
+	return p, r.parseLegacy(p)
+}
+
+// parseLegacy adds to p what the request says in legacy parameters.
+func (r *request) parseLegacy(p *parsed) (err error) {
+	operator := ""
+	if r.ConditionalOperator != nil {
+		operator = *r.ConditionalOperator
+	}
+	if r.AttributesToGet != nil {
+		projection, err := legacy.Attributes(r.AttributesToGet)
+		if err != nil {
+			return err
+		}
+		p.paths = projection.Paths()
+	}
+	if len(r.AttributeUpdates) > 0 {
+		if p.update, err = legacy.Updates(r.AttributeUpdates); err != nil {
+			return err
+		}
+	}
+	if len(r.Expected) > 0 {
+		if p.condition, err = legacy.Expected(r.Expected, operator); err != nil {
+			return err
+		}
+	}
+	for _, filter := range []map[string]legacy.Condition{r.QueryFilter, r.ScanFilter} {
+		if len(filter) > 0 {
+			if p.condition, err = legacy.Filter(filter, operator); err != nil {
+				return err
+			}
+		}
+	}
+	if r.KeyConditions != nil {
+		p.key, err = legacy.KeyConditions(r.KeyConditions)
+	}
+	return err
+}
+
+// given lists which of the named parameters the request has.
+func (r *request) given(names []string) []string {
+	return slices.DeleteFunc(slices.Clone(names), func(name string) bool {
+		switch name {
+		case "ConditionExpression":
+			return r.ConditionExpression == nil
+		case "FilterExpression":
+			return r.FilterExpression == nil
+		case "KeyConditionExpression":
+			return r.KeyConditionExpression == nil
+		case "ProjectionExpression":
+			return r.ProjectionExpression == nil
+		case "UpdateExpression":
+			return r.UpdateExpression == nil
+		case "AttributesToGet":
+			return r.AttributesToGet == nil
+		case "AttributeUpdates":
+			return r.AttributeUpdates == nil
+		case "Expected":
+			return r.Expected == nil
+		case "KeyConditions":
+			return r.KeyConditions == nil
+		case "QueryFilter":
+			return r.QueryFilter == nil
+		case "ScanFilter":
+			return r.ScanFilter == nil
+		}
+		return r.ConditionalOperator == nil
+	})
+}
+
+func (r *request) checkParams(params *expr.Params, expressions, old []string) error {
+	used := r.given(expressions)
+	if len(used) > 0 {
+		// The old key conditions go with new filters and projections.
+		if r.KeyConditions != nil && r.KeyConditionExpression == nil {
+			old = slices.DeleteFunc(slices.Clone(old), func(s string) bool { return s == "KeyConditions" })
+		}
+		if old := r.given(old); len(old) > 0 {
+			return invalid("Can not use both expression and non-expression parameters in the same request: "+
+				"Non-expression parameters: {%s} Expression parameters: {%s}", strings.Join(old, ", "), strings.Join(used, ", "))
+		}
+	}
+	if r.ExpressionAttributeNames != nil && len(used) == 0 {
+		return invalid("ExpressionAttributeNames can only be specified when using expressions")
+	}
+	if r.ExpressionAttributeValues != nil {
+		taking := slices.DeleteFunc(slices.Clone(expressions), func(s string) bool { return s == "ProjectionExpression" })
+		if len(r.given(taking)) == 0 {
+			verb := map[bool]string{true: "are", false: "is"}[len(taking) > 1]
+			return invalid("ExpressionAttributeValues can only be specified when using expressions: %s %s null", strings.Join(taking, " and "), verb)
+		}
+	}
+	return params.Check()
+}
+
+// checkValues returns what is wrong with the values of an item or key.
+func checkValues(it attr.Item) error {
+	var failed error
+	for name, v := range it {
+		if err := v.Validate(); err != nil {
+			// Of several, always the same one: the alphabetically first.
+			failed = nil
+			for _, name := range slices.Sorted(maps.Keys(it)) {
+				if failed = it[name].Validate(); failed != nil {
+					break
+				}
+			}
+			return failed
+		}
+		if name == "" {
+			failed = invalidParam("An AttributeValue may not contain an empty attribute name")
+		}
+	}
+	return failed
+}
