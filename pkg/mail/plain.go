@@ -27,7 +27,7 @@ func oneLine(s string, limit int) string {
 			return b.String()
 		case unicode.IsSpace(r):
 			space = b.Len() > 0
-		case r == utf8.RuneError || !unicode.IsPrint(r):
+		case r == utf8.RuneError || !unicode.IsPrint(r) && r != wordJoiner:
 		default:
 			if space {
 				b.WriteByte(' ')
@@ -43,7 +43,7 @@ func oneLine(s string, limit int) string {
 
 // wordJoiner (U+2060) is invisible and keeps mail programs from making a link
 // of what it interrupts.
-const wordJoiner = "\u2060"
+const wordJoiner = '\u2060'
 
 // unlinked is oneLine for names that a stranger chose and we mail to others:
 // nothing in it is turned into a link, so the mail cannot be made to advertise
@@ -55,7 +55,7 @@ func unlinked(s string, limit int) string {
 		b.WriteRune(r)
 		inner := i+1 < len(runes) && !unicode.IsSpace(runes[i+1])
 		if inner && (r == '.' || r == '@' || r == ':' || r == '/') {
-			b.WriteString(wordJoiner)
+			b.WriteRune(wordJoiner)
 		}
 	}
 	return b.String()

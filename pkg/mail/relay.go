@@ -156,12 +156,12 @@ func (r *Relay) pause(n int) time.Duration {
 func (r *Relay) Drain(ctx context.Context) (int, error) {
 	met := 0
 	var problems []error
-	g, gctx := errgroup.WithContext(ctx)
+	var g errgroup.Group // not one that stops the others at the first error
 	g.SetLimit(drainWidth)
 	for shard := range table.OutboxShards {
 		q := table.Query{PK: table.OutboxPartition(shard), Strong: table.Strong, Limit: drainPage}
 		for {
-			page, err := r.table.Query(gctx, q)
+			page, err := r.table.Query(ctx, q)
 			if err != nil {
 				problems = append(problems, fmt.Errorf("read outbox: %w", err))
 				break
@@ -172,11 +172,11 @@ func (r *Relay) Drain(ctx context.Context) (int, error) {
 					r.log.ErrorContext(ctx, "unreadable item in the outbox", "mail", rec.Key().SK)
 					continue
 				}
-				if it.NextAttemptAt.Time().After(r.now()) {
+				if ctx.Err() != nil || it.NextAttemptAt.Time().After(r.now()) {
 					continue
 				}
 				met++
-				g.Go(func() error { return r.Deliver(gctx, it.Key) })
+				g.Go(func() error { return r.Deliver(ctx, it.Key) })
 			}
 			if page.Next == nil {
 				break

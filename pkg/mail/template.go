@@ -197,7 +197,7 @@ func (t *Templates) compose(it *item, to Recipient, m Message) (*Mail, error) {
 	}
 	return &Mail{
 		ID: it.ID, Template: m.Template(), Purpose: m.purpose(), To: netmail.Address{Name: v.Name, Address: address},
-		Language: lang, Subject: s.Subject, Text: text.String(), HTML: markup.String(), Links: links,
+		Language: lang, Subject: strings.ReplaceAll(s.Subject, string(wordJoiner), ""), Text: text.String(), HTML: markup.String(), Links: links,
 	}, nil
 }
 
