@@ -71,7 +71,9 @@ func page[T any](ctx context.Context, c cursor.Cursors, in api.ListInput, query 
 	return api.List[T]{Items: items, NextCursor: next}, err
 }
 
-type entityPath struct {
+// EntityPath names an entity in a path. It is exported because huma looks past
+// what is not.
+type EntityPath struct {
 	EntityID string `path:"entityId" maxLength:"64"`
 }
 
@@ -127,7 +129,7 @@ func GetOperation(s *Service) api.Operation {
 		Table:   []api.Use{readsFacts, readsOrg, readsEntity, writesAudit}, Requests: 5,
 		Audit: []string{string(audit.PowerUsed), string(audit.AccessDenied)},
 		Event: api.Event{Params: atEntity},
-	}, func(ctx context.Context, in *entityPath) (*entityOutput, error) {
+	}, func(ctx context.Context, in *EntityPath) (*entityOutput, error) {
 		e, err := s.Get(ctx, in.EntityID)
 		return &entityOutput{Body: e}, err
 	})
@@ -142,7 +144,7 @@ func ChangeOperation(s *Service) api.Operation {
 		Audit: []string{string(audit.EntityChanged), string(audit.AccessDenied)},
 		Event: api.Event{Params: atEntity, Body: map[string]any{"name": "Sea Breeze II"}},
 	}, func(ctx context.Context, in *struct {
-		entityPath
+		EntityPath
 		Body Change
 	}) (*entityOutput, error) {
 		e, err := s.Change(ctx, in.EntityID, in.Body)
@@ -158,13 +160,14 @@ func DeleteOperation(s *Service) api.Operation {
 		Table: []api.Use{readsFacts, readsOrg, readsEntity, writesEntity, checksRight, writesAudit, queuesTask}, Requests: 5,
 		Audit: []string{string(audit.EntityDeleted), string(audit.AccessDenied)},
 		Event: api.Event{Params: atEntity},
-	}, func(ctx context.Context, in *entityPath) (*api.Empty, error) {
+	}, func(ctx context.Context, in *EntityPath) (*api.Empty, error) {
 		return nil, s.Delete(ctx, in.EntityID)
 	})
 }
 
-type permissionPath struct {
-	entityPath
+// PermissionPath names a user's grant on an entity.
+type PermissionPath struct {
+	EntityPath
 	UserID string `path:"userId" maxLength:"64"`
 }
 
@@ -183,7 +186,7 @@ func PermissionsListOperation(s *Service) api.Operation {
 		Audit: []string{string(audit.PowerUsed), string(audit.AccessDenied)},
 		Event: api.Event{Params: atEntity, Query: "limit=10"},
 	}, func(ctx context.Context, in *struct {
-		entityPath
+		EntityPath
 		api.ListInput
 	}) (*PermissionList, error) {
 		list, err := page(ctx, s.Cursors, in.ListInput, cursor.Query("permissions", in.EntityID), func(from string) ([]Permission, string, error) {
@@ -203,7 +206,7 @@ func PermissionsGrantOperation(s *Service) api.Operation {
 		Audit: []string{string(audit.GrantCreated), string(audit.AccessDenied)},
 		Event: api.Event{Params: atEntity, Body: map[string]any{"userId": sampleUser, "level": "editor"}},
 	}, func(ctx context.Context, in *struct {
-		entityPath
+		EntityPath
 		Body Grant
 	}) (*permissionOutput, error) {
 		p, err := s.Grant(ctx, in.EntityID, in.Body)
@@ -220,7 +223,7 @@ func PermissionsChangeOperation(s *Service) api.Operation {
 		Audit: []string{string(audit.GrantChanged), string(audit.AccessDenied)},
 		Event: api.Event{Params: map[string]string{"entityId": sampleEntity, "userId": sampleUser}, Body: map[string]any{"level": "viewer"}},
 	}, func(ctx context.Context, in *struct {
-		permissionPath
+		PermissionPath
 		Body GrantChange
 	}) (*permissionOutput, error) {
 		p, err := s.ChangeGrant(ctx, in.EntityID, in.UserID, in.Body)
@@ -236,7 +239,7 @@ func PermissionsRevokeOperation(s *Service) api.Operation {
 		Table: []api.Use{readsFacts, readsOrg, readsEntity, writesFacts, writesAudit}, Requests: 6,
 		Audit: []string{string(audit.GrantRevoked), string(audit.AccessDenied)},
 		Event: api.Event{Params: map[string]string{"entityId": sampleEntity, "userId": sampleUser}},
-	}, func(ctx context.Context, in *permissionPath) (*api.Empty, error) {
+	}, func(ctx context.Context, in *PermissionPath) (*api.Empty, error) {
 		return nil, s.Revoke(ctx, in.EntityID, in.UserID)
 	})
 }

@@ -11,7 +11,8 @@ import (
 
 const documentTag = "Documents"
 
-type documentPath struct {
+// DocumentPath names a document in a path.
+type DocumentPath struct {
 	DocumentID string `path:"documentId" maxLength:"64"`
 }
 
@@ -29,7 +30,7 @@ func DocumentsListOperation(s *Service) api.Operation {
 		Audit: []string{string(audit.PowerUsed), string(audit.AccessDenied)},
 		Event: api.Event{Params: atEntity, Query: "limit=10"},
 	}, func(ctx context.Context, in *struct {
-		entityPath
+		EntityPath
 		api.ListInput
 	}) (*DocumentList, error) {
 		list, err := page(ctx, s.Cursors, in.ListInput, cursor.Query("documents", in.EntityID), func(from string) ([]Document, string, error) {
@@ -48,7 +49,7 @@ func DocumentsCreateOperation(s *Service) api.Operation {
 		Audit: []string{string(audit.DocumentCreated), string(audit.AccessDenied)},
 		Event: api.Event{Params: atEntity, Body: map[string]any{"title": "Insurance", "content": "Policy 4711"}},
 	}, func(ctx context.Context, in *struct {
-		entityPath
+		EntityPath
 		Body FreshDocument
 	}) (*documentOutput, error) {
 		d, err := s.CreateDocument(ctx, in.EntityID, in.Body)
@@ -64,7 +65,7 @@ func DocumentsGetOperation(s *Service) api.Operation {
 		Table:   []api.Use{readsFacts, readsOrg, readsEntity, readsDocument, writesAudit}, Requests: 5,
 		Audit: []string{string(audit.PowerUsed), string(audit.AccessDenied)},
 		Event: api.Event{Params: atDocument},
-	}, func(ctx context.Context, in *documentPath) (*documentOutput, error) {
+	}, func(ctx context.Context, in *DocumentPath) (*documentOutput, error) {
 		d, err := s.Document(ctx, in.DocumentID)
 		return &documentOutput{Body: d}, err
 	})
@@ -79,7 +80,7 @@ func DocumentsChangeOperation(s *Service) api.Operation {
 		Audit: []string{string(audit.DocumentChanged), string(audit.AccessDenied)},
 		Event: api.Event{Params: atDocument, Body: map[string]any{"content": "Policy 4712"}},
 	}, func(ctx context.Context, in *struct {
-		documentPath
+		DocumentPath
 		Body DocumentChange
 	}) (*documentOutput, error) {
 		d, err := s.ChangeDocument(ctx, in.DocumentID, in.Body)
@@ -95,7 +96,7 @@ func DocumentsDeleteOperation(s *Service) api.Operation {
 		Table: []api.Use{readsFacts, readsOrg, readsEntity, readsDocument, writesDoc, checksRight, writesAudit, queuesTask}, Requests: 5,
 		Audit: []string{string(audit.DocumentDeleted), string(audit.AccessDenied)},
 		Event: api.Event{Params: atDocument},
-	}, func(ctx context.Context, in *documentPath) (*api.Empty, error) {
+	}, func(ctx context.Context, in *DocumentPath) (*api.Empty, error) {
 		return nil, s.DeleteDocument(ctx, in.DocumentID)
 	})
 }
@@ -114,7 +115,7 @@ func SharesListOperation(s *Service) api.Operation {
 		Audit: []string{string(audit.PowerUsed), string(audit.AccessDenied)},
 		Event: api.Event{Params: atDocument, Query: "limit=10"},
 	}, func(ctx context.Context, in *struct {
-		documentPath
+		DocumentPath
 		api.ListInput
 	}) (*ShareList, error) {
 		list, err := page(ctx, s.Cursors, in.ListInput, cursor.Query("shares", in.DocumentID), func(from string) ([]Share, string, error) {
@@ -133,7 +134,7 @@ func SharesCreateOperation(s *Service) api.Operation {
 		Audit: []string{string(audit.ShareCreated), string(audit.AccessDenied)},
 		Event: api.Event{Params: atDocument, Body: map[string]any{"userId": sampleUser, "level": "viewer"}},
 	}, func(ctx context.Context, in *struct {
-		documentPath
+		DocumentPath
 		Body FreshShare
 	}) (*shareOutput, error) {
 		sh, err := s.Share(ctx, in.DocumentID, in.Body)
@@ -150,7 +151,7 @@ func SharesRevokeOperation(s *Service) api.Operation {
 		Audit: []string{string(audit.ShareRevoked), string(audit.AccessDenied)},
 		Event: api.Event{Params: map[string]string{"documentId": sampleDocument, "userId": sampleUser}},
 	}, func(ctx context.Context, in *struct {
-		documentPath
+		DocumentPath
 		UserID string `path:"userId" maxLength:"64"`
 	}) (*api.Empty, error) {
 		return nil, s.Unshare(ctx, in.DocumentID, in.UserID)
