@@ -200,7 +200,7 @@ func (w *walk) page(kind Kind, from string) (refs []Ref, next string, err error)
 	}
 	if kind == KindOrganization && w.sel.OrganizationID == "" {
 		for scope := range w.powers.Delegations {
-			if scope != ScopePlatform && (next == "" || scope < next) {
+			if scope != ScopePlatform {
 				ids = append(ids, scope)
 			}
 		}

@@ -149,6 +149,15 @@ func (c *Checker) place(ref Ref, at int64) *place {
 // Role gives what a user is to an organization; nothing when it does not exist.
 func (c *Checker) Role(ctx context.Context, userID, organizationID string, how Consistency) (OrgStanding, error) {
 	ref := Ref{KindOrganization, organizationID}
+	if how == Cached {
+		at := c.nano()
+		if u := c.user(userID, at); u != nil {
+			if e := c.places[KindOrganization].get(organizationID); e != nil && e.fresh(at) {
+				c.count.hit(u.hash, 1)
+				return ResolveRole(&u.value.facts, organizationID, time.Unix(0, at)), nil
+			}
+		}
+	}
 	v, err := c.look(ctx, userID, []Ref{ref}, how)
 	if err != nil {
 		return OrgStanding{}, err

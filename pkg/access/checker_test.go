@@ -145,6 +145,9 @@ func TestAnEntryDoesNotOutliveItsEarliestExpiry(t *testing.T) {
 	w := coastal()
 	end := w.now.Add(10 * time.Second)
 	w.grant("carol", "boat-2", access.LevelViewer, end)
+	w.grant("carol", "boat-1", access.LevelViewer, end.Add(time.Second))
+	w.share("carol", "log-1", access.LevelViewer, end.Add(2*time.Second))
+	w.delegate("carol", "elsewhere", end.Add(3*time.Second))
 	w.grant("carol", "boat-3", access.LevelViewer, w.now.Add(-time.Hour)) // long over, not swept yet
 	c := newChecker(t, w, access.Config{})
 	may := func(boat string) bool {
@@ -164,7 +167,15 @@ func TestAnEntryDoesNotOutliveItsEarliestExpiry(t *testing.T) {
 		t.Error("it outlived its end")
 	}
 	w.expectReads(t, 1, 0, 0)
-	w.advance(time.Second)
+	w.advance(time.Second - 1)
+	may("boat-2")
+	w.expectReads(t, 0, 0, 0)
+	for range 3 { // the others end one after the other
+		w.advance(time.Second)
+		may("boat-2")
+		w.expectReads(t, 1, 0, 0)
+	}
+	w.advance(30 * time.Second)
 	may("boat-2")
 	w.expectReads(t, 0, 0, 0) // what has ended does not keep the rest out of the cache
 }
@@ -217,6 +228,16 @@ func TestAUserWithVeryManyFactsIsReadByResource(t *testing.T) {
 	want(entity("boat-1"), access.LevelManager, access.Strong)
 	w.advance(30 * time.Second)
 	want(entity("boat-1"), access.LevelNone, access.Cached)
+
+	// What is kept about single resources is no older than the bound either.
+	w.grant("carol", "boat-2", access.LevelViewer, time.Time{})
+	w.advance(time.Minute)
+	want(entity("boat-2"), access.LevelViewer, access.Cached)
+	w.change("carol", func(f *access.Facts) { delete(f.Grants, "boat-2") })
+	w.advance(time.Minute - 1)
+	want(entity("boat-2"), access.LevelViewer, access.Cached)
+	w.advance(1)
+	want(entity("boat-2"), access.LevelNone, access.Cached)
 
 	// After a while somebody looks again, and finds few.
 	w.change("carol", func(f *access.Facts) { clear(f.Grants) })
@@ -440,6 +461,8 @@ func TestRoleInAnOrganization(t *testing.T) {
 	end := w.now.Add(time.Minute)
 	w.delegate("carol", "coastal", end)
 	w.delegate("frank", access.ScopePlatform, end)
+	w.join("gina", "coastal", access.RoleManager)
+	w.delegate("gina", "coastal", end)
 	w.change("alice", func(f *access.Facts) { f.SuperAdmin = true })
 	cases := []struct {
 		user, organization string
@@ -452,6 +475,7 @@ func TestRoleInAnOrganization(t *testing.T) {
 		{"bob", "rival", access.RoleNone, access.FromNone},
 		{"carol", "coastal", access.RoleAdmin, access.FromSuperAdmin},
 		{"carol", "rival", access.RoleNone, access.FromNone},
+		{"gina", "coastal", access.RoleAdmin, access.FromSuperAdmin},
 		{"frank", "rival", access.RoleAdmin, access.FromSuperAdmin},
 		{"alice", "gone", access.RoleNone, access.FromNone},
 		{"alice", "", access.RoleNone, access.FromNone},
@@ -594,11 +618,17 @@ func TestACachedCheckAllocatesNothing(t *testing.T) {
 	for _, user := range []string{"alice", "bob", "carol", "dave", "eve", "root", "lent"} {
 		for _, ref := range []access.Ref{entity("boat-1"), entity("boat-2"), document("log-1")} {
 			mustCheck(t, c, user, ref, access.ActionEdit, access.Cached)
+			if _, err := c.Role(ctx, user, "coastal", access.Cached); err != nil {
+				t.Fatal(err)
+			}
 			if n := testing.AllocsPerRun(100, func() {
 				if _, err := c.Check(ctx, user, ref, access.ActionEdit, access.Cached); err != nil {
 					t.Fatal(err)
 				}
 				if _, _, err := c.Standing(ctx, user, ref, access.Cached); err != nil {
+					t.Fatal(err)
+				}
+				if _, err := c.Role(ctx, user, "coastal", access.Cached); err != nil {
 					t.Fatal(err)
 				}
 			}); n != 0 {

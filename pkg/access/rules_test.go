@@ -14,13 +14,14 @@ import (
 )
 
 // The small universe every generated case lives in: two organizations, three
-// entities, three documents.
+// entities, three documents, one of which has the id of an entity: ids name
+// things of one kind only.
 var universe = []access.Resource{
 	{Kind: access.KindEntity, ID: "e1", OrganizationID: "o1"},
 	{Kind: access.KindEntity, ID: "e2", OrganizationID: "o1"},
 	{Kind: access.KindEntity, ID: "e3", OrganizationID: "o2"},
 	{Kind: access.KindDocument, ID: "d1", EntityID: "e1", OrganizationID: "o1"},
-	{Kind: access.KindDocument, ID: "d2", EntityID: "e1", OrganizationID: "o1"},
+	{Kind: access.KindDocument, ID: "e2", EntityID: "e1", OrganizationID: "o1"},
 	{Kind: access.KindDocument, ID: "d3", EntityID: "e3", OrganizationID: "o2"},
 }
 
@@ -76,7 +77,7 @@ func drawFacts(t *rapid.T) access.Facts {
 			f.Grants[e] = access.Grant{EntityID: e, Level: level, ExpiresAt: endGen.Draw(t, "end")}
 		}
 	}
-	for _, d := range []string{"d1", "d2", "d3"} {
+	for _, d := range []string{"d1", "e2", "d3"} {
 		if level := access.Level(rapid.IntRange(0, 2).Draw(t, "share")); level != access.LevelNone {
 			f.Shares[d] = access.Share{DocumentID: d, Level: level, ExpiresAt: endGen.Draw(t, "end")}
 		}

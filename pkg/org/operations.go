@@ -43,13 +43,15 @@ func Operations(s *Service) []api.Operation {
 	}
 }
 
-type orgPath struct {
+// OrgPath names an organization in a path.
+type OrgPath struct {
 	OrgID string `path:"orgId" maxLength:"64"`
 }
 
 type organizationOutput struct{ Body Organization }
 
-type nameBody struct {
+// NameBody is the body that names an organization.
+type NameBody struct {
 	Name string `json:"name" minLength:"1" maxLength:"200"`
 }
 
@@ -77,7 +79,7 @@ func CreateOperation(s *Service) api.Operation {
 		Table: []api.Use{writesOrg, writesMembers, writesAudit}, Requests: 2,
 		Audit: []string{string(audit.OrganizationCreated)},
 		Event: api.Event{Body: map[string]any{"name": "Coastal Marine Services"}},
-	}, func(ctx context.Context, in *struct{ Body nameBody }) (*organizationOutput, error) {
+	}, func(ctx context.Context, in *struct{ Body NameBody }) (*organizationOutput, error) {
 		o, err := s.Create(ctx, in.Body.Name)
 		return &organizationOutput{Body: o}, err
 	})
@@ -90,7 +92,7 @@ func GetOperation(s *Service) api.Operation {
 		Summary: "One organization, for its members.",
 		Table:   []api.Use{readsFacts, readsOrg, writesAudit}, Requests: 4, Audit: []string{string(audit.PowerUsed)},
 		Event: api.Event{Params: atOrg},
-	}, func(ctx context.Context, in *orgPath) (*organizationOutput, error) {
+	}, func(ctx context.Context, in *OrgPath) (*organizationOutput, error) {
 		o, err := s.Get(ctx, in.OrgID)
 		return &organizationOutput{Body: o}, err
 	})
@@ -105,8 +107,8 @@ func ChangeOperation(s *Service) api.Operation {
 		Audit: []string{string(audit.OrganizationChanged), string(audit.AccessDenied)},
 		Event: api.Event{Params: atOrg, Body: map[string]any{"name": "Coastal Marine"}},
 	}, func(ctx context.Context, in *struct {
-		orgPath
-		Body nameBody
+		OrgPath
+		Body NameBody
 	}) (*organizationOutput, error) {
 		o, err := s.Rename(ctx, in.OrgID, in.Body.Name)
 		return &organizationOutput{Body: o}, err
@@ -121,13 +123,14 @@ func DeleteOperation(s *Service) api.Operation {
 		Table: []api.Use{readsFacts, readsOrg, writesOrg, checksRight, writesAudit, queuesTask}, Requests: 4,
 		Audit: []string{string(audit.OrganizationDeleted), string(audit.AccessDenied)},
 		Event: api.Event{Params: atOrg},
-	}, func(ctx context.Context, in *orgPath) (*api.Empty, error) {
+	}, func(ctx context.Context, in *OrgPath) (*api.Empty, error) {
 		return nil, s.Delete(ctx, in.OrgID)
 	})
 }
 
-type orgListInput struct {
-	orgPath
+// OrgListInput is what lists below an organization take.
+type OrgListInput struct {
+	OrgPath
 	api.ListInput
 }
 
@@ -142,7 +145,7 @@ func MembersListOperation(s *Service) api.Operation {
 		Table: []api.Use{readsFacts, readsOrg, writesAudit,
 			{Actions: []api.Action{api.Query}, Keys: "ORG#*", Index: true}}, Requests: 7, Audit: []string{string(audit.PowerUsed)},
 		Event: api.Event{Params: atOrg, Query: "limit=10"},
-	}, func(ctx context.Context, in *orgListInput) (*MembersOutput, error) {
+	}, func(ctx context.Context, in *OrgListInput) (*MembersOutput, error) {
 		list, err := s.Members(ctx, in.OrgID, in.ListInput)
 		return &MembersOutput{Body: list}, err
 	})
@@ -159,7 +162,7 @@ func MembersAddOperation(s *Service) api.Operation {
 		Audit: []string{string(audit.MemberAdded), string(audit.AccessDenied)},
 		Event: api.Event{Params: atOrg, Body: map[string]any{"userId": sampleUser, "role": "manager"}},
 	}, func(ctx context.Context, in *struct {
-		orgPath
+		OrgPath
 		Body struct {
 			UserID string         `json:"userId" format:"uuid"`
 			Role   access.OrgRole `json:"role" enum:"admin,manager,viewer,member"`
@@ -170,8 +173,9 @@ func MembersAddOperation(s *Service) api.Operation {
 	})
 }
 
-type memberPath struct {
-	orgPath
+// MemberPath names a member of an organization in a path.
+type MemberPath struct {
+	OrgPath
 	UserID string `path:"userId" maxLength:"64"`
 }
 
@@ -186,7 +190,7 @@ func MembersChangeOperation(s *Service) api.Operation {
 		Audit: []string{string(audit.MemberChanged), string(audit.AccessDenied)},
 		Event: api.Event{Params: atMember, Body: map[string]any{"role": "viewer"}},
 	}, func(ctx context.Context, in *struct {
-		memberPath
+		MemberPath
 		Body struct {
 			Role access.OrgRole `json:"role" enum:"admin,manager,viewer,member"`
 		}
@@ -204,7 +208,7 @@ func MembersRemoveOperation(s *Service) api.Operation {
 		Table: []api.Use{readsFacts, readsOrg, writesOrg, writesMembers, writesAudit}, Requests: 6,
 		Audit: []string{string(audit.MemberRemoved), string(audit.AccessDenied)},
 		Event: api.Event{Params: atMember},
-	}, func(ctx context.Context, in *memberPath) (*api.Empty, error) {
+	}, func(ctx context.Context, in *MemberPath) (*api.Empty, error) {
 		return nil, s.Remove(ctx, in.OrgID, in.UserID)
 	})
 }
@@ -220,7 +224,7 @@ func InvitationsListOperation(s *Service) api.Operation {
 		Table:   []api.Use{readsFacts, readsOrg, writesAudit, {Actions: []api.Action{api.Query}, Keys: "ORG#*"}}, Requests: 5,
 		Audit: []string{string(audit.PowerUsed), string(audit.AccessDenied)},
 		Event: api.Event{Params: atOrg},
-	}, func(ctx context.Context, in *orgListInput) (*InvitationsOutput, error) {
+	}, func(ctx context.Context, in *OrgListInput) (*InvitationsOutput, error) {
 		list, err := s.Invitations(ctx, in.OrgID, in.ListInput)
 		return &InvitationsOutput{Body: list}, err
 	})
@@ -239,7 +243,7 @@ func InvitationsCreateOperation(s *Service) api.Operation {
 		Audit: []string{string(audit.InvitationCreated), string(audit.AccessDenied)},
 		Event: api.Event{Params: atOrg, Body: map[string]any{"email": "erin@example.com", "role": "viewer"}},
 	}, func(ctx context.Context, in *struct {
-		orgPath
+		OrgPath
 		Body struct {
 			Email string         `json:"email" minLength:"3" maxLength:"254"`
 			Role  access.OrgRole `json:"role" enum:"admin,manager,viewer,member"`
@@ -259,7 +263,7 @@ func InvitationsRevokeOperation(s *Service) api.Operation {
 		Audit: []string{string(audit.InvitationRevoked), string(audit.AccessDenied)},
 		Event: api.Event{Params: map[string]string{"orgId": sampleOrg, "invitationId": sampleInvite}},
 	}, func(ctx context.Context, in *struct {
-		orgPath
+		OrgPath
 		InvitationID string `path:"invitationId" maxLength:"64"`
 	}) (*api.Empty, error) {
 		return nil, s.Revoke(ctx, in.OrgID, in.InvitationID)
@@ -322,7 +326,7 @@ func AuditOperation(s *Service) api.Operation {
 		Audit: []string{string(audit.PowerUsed), string(audit.AccessDenied)},
 		Event: api.Event{Params: atOrg, Query: "type=member.added&limit=10"},
 	}, func(ctx context.Context, in *struct {
-		orgPath
+		OrgPath
 		TrailInput
 	}) (*struct{ Body api.List[audit.Event] }, error) {
 		list, err := s.Trail(ctx, in.OrgID, in.Filter(), in.ListInput)

@@ -15,7 +15,8 @@ import (
 type tallyItem struct {
 	table.Key
 	window
-	TTL int64 `dynamo:"ttl"`
+	Remembered table.Time `dynamo:"r"` // until when the window, used up, lengthens the next
+	TTL        int64      `dynamo:"ttl"`
 }
 
 // errMoved says that a counter is not as it was believed to be.
@@ -112,9 +113,13 @@ func (l *Limiter) tally(ctx context.Context, p Policy, key table.Key) error {
 // openWindow begins a window after was. It gives the item as it stands when
 // another attempt was faster.
 func (l *Limiter) openWindow(ctx context.Context, p Policy, key table.Key, was tallyItem, next window) (*tallyItem, error) {
-	w := table.Put(tallyItem{Key: key, window: next, TTL: table.TTL(p.remembered(window{Count: int64(p.Limit.Count), Until: next.Until, Full: next.Full}))})
+	now := l.now()
+	until := p.remembered(window{Count: int64(p.Limit.Count), Until: next.Until, Full: next.Full})
+	w := table.Put(tallyItem{Key: key, window: next, Remembered: table.At(until), TTL: table.TTL(until)})
 	if was.Until == 0 {
-		w.If("attribute_not_exists(PK)")
+		// What ended without being used up, or long ago, is as good as nothing:
+		// TTL deletes late.
+		w.If("attribute_not_exists(PK) OR (u <= ? AND n < ?) OR r <= ?", table.At(now), p.Limit.Count, table.At(now))
 	} else {
 		w.If("attribute_not_exists(PK) OR u = ?", was.Until)
 	}
