@@ -98,7 +98,10 @@ func (c *serveCommand) start(a *assembly.Assembly, store *store, logs *console) 
 	if err != nil {
 		return nil, err
 	}
-	tasks := task.NewRunner(a.Deps, services.Accounts.Tasks())
+	tasks, err := a.Tasks()
+	if err != nil {
+		return nil, err
+	}
 	relay, box, err := c.mail(a, store)
 	if err != nil {
 		return nil, err

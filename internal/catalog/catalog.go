@@ -4,33 +4,43 @@
 package catalog
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/lanyard-auth/lanyard/pkg/account"
 	"github.com/lanyard-auth/lanyard/pkg/api"
 	"github.com/lanyard-auth/lanyard/pkg/assembly"
+	"github.com/lanyard-auth/lanyard/pkg/entity"
+	"github.com/lanyard-auth/lanyard/pkg/org"
+	"github.com/lanyard-auth/lanyard/pkg/permission"
 	"github.com/lanyard-auth/lanyard/pkg/public"
 	"github.com/lanyard-auth/lanyard/pkg/session"
 )
 
 // Services are the services that operations are bound to.
 type Services struct {
-	Accounts *account.Service
-	Sessions *session.Service
-	Public   *public.Service
+	Accounts      *account.Service
+	Sessions      *session.Service
+	Organizations *org.Service
+	Entities      *entity.Service
+	Permissions   *permission.Service
+	Public        *public.Service
 }
 
 // NewServices makes the services of an assembly.
 func NewServices(a *assembly.Assembly) (Services, error) {
-	sessions, err := a.Sessions()
-	if err != nil {
+	var s Services
+	var errs [5]error
+	s.Sessions, errs[0] = a.Sessions()
+	s.Organizations, errs[1] = a.Organizations()
+	s.Entities, errs[2] = a.Entities()
+	s.Permissions, errs[3] = a.Permissions()
+	s.Public, errs[4] = a.Public()
+	if err := errors.Join(errs[:]...); err != nil {
 		return Services{}, fmt.Errorf("make services: %w", err)
 	}
-	documents, err := a.Public()
-	if err != nil {
-		return Services{}, fmt.Errorf("make services: %w", err)
-	}
-	return Services{Accounts: sessions.Accounts, Sessions: sessions, Public: documents}, nil
+	s.Accounts = s.Sessions.Accounts
+	return s, nil
 }
 
 // Operations gives every operation. document is the OpenAPI document that two
@@ -58,6 +68,47 @@ func Operations(s Services, document []byte) []api.Operation {
 		session.ListOperation(s.Sessions),
 		session.EndOperation(s.Sessions),
 		account.ActivityOperation(s.Accounts),
+		org.ListOperation(s.Organizations),
+		org.CreateOperation(s.Organizations),
+		org.GetOperation(s.Organizations),
+		org.ChangeOperation(s.Organizations),
+		org.DeleteOperation(s.Organizations),
+		org.MembersListOperation(s.Organizations),
+		org.MembersAddOperation(s.Organizations),
+		org.MembersChangeOperation(s.Organizations),
+		org.MembersRemoveOperation(s.Organizations),
+		org.InvitationsListOperation(s.Organizations),
+		org.InvitationsCreateOperation(s.Organizations),
+		org.InvitationsRevokeOperation(s.Organizations),
+		org.InvitationsAcceptOperation(s.Organizations),
+		org.InvitationLinkOperation(s.Organizations),
+		org.AuditOperation(s.Organizations),
+		entity.ListOperation(s.Entities),
+		entity.CreateOperation(s.Entities),
+		entity.GetOperation(s.Entities),
+		entity.ChangeOperation(s.Entities),
+		entity.DeleteOperation(s.Entities),
+		entity.PermissionsListOperation(s.Entities),
+		entity.PermissionsGrantOperation(s.Entities),
+		entity.PermissionsChangeOperation(s.Entities),
+		entity.PermissionsRevokeOperation(s.Entities),
+		entity.DocumentsListOperation(s.Entities),
+		entity.DocumentsCreateOperation(s.Entities),
+		entity.DocumentsGetOperation(s.Entities),
+		entity.DocumentsChangeOperation(s.Entities),
+		entity.DocumentsDeleteOperation(s.Entities),
+		entity.SharesListOperation(s.Entities),
+		entity.SharesCreateOperation(s.Entities),
+		entity.SharesRevokeOperation(s.Entities),
+		permission.CheckOperation(s.Permissions),
+		permission.ExplainOperation(s.Permissions),
+		permission.EntitiesOperation(s.Permissions),
+		permission.EvaluationOperation(s.Permissions),
+		permission.EvaluationsOperation(s.Permissions),
+		permission.SearchResourceOperation(s.Permissions),
+		permission.SearchActionOperation(s.Permissions),
+		permission.SearchSubjectOperation(s.Permissions),
+		permission.ConfigurationOperation(s.Permissions),
 		public.JWKSOperation(s.Public),
 		public.MetadataOperation(s.Public),
 		public.HealthOperation(s.Public),

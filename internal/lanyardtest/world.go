@@ -140,7 +140,9 @@ func (w *World) build() {
 	if w.Handler, err = w.Assembly.Server(catalog.Operations(w.Services, openapi.Document), auth, nil); err != nil {
 		w.T.Fatal(err)
 	}
-	w.tasks = task.NewRunner(w.Assembly.Deps, w.Services.Accounts.Tasks())
+	if w.tasks, err = w.Assembly.Tasks(); err != nil {
+		w.T.Fatal(err)
+	}
 	templates, err := mail.NewTemplates(mail.TemplateConfig{Product: "Lanyard", PublicURL: w.Config.PublicURL, Language: "en"})
 	if err != nil {
 		w.T.Fatal(err)

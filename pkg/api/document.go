@@ -2,7 +2,9 @@ package api
 
 import (
 	"net/http"
+	"reflect"
 	"strconv"
+	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
 )
@@ -12,6 +14,7 @@ func newDocument(version, publicURL string, cookies Cookies) *huma.OpenAPI {
 	doc := huma.DefaultConfig("Lanyard", version).OpenAPI
 	doc.Info.Description = "Multi-tenant sign-in and permissions."
 	doc.Info.License = &huma.License{Name: "Apache-2.0", Identifier: "Apache-2.0"}
+	doc.Components.Schemas = huma.NewMapRegistry("#/components/schemas/", schemaName)
 	if publicURL != "" {
 		doc.Servers = []*huma.Server{{URL: publicURL}}
 	}
@@ -49,4 +52,34 @@ func finishDocument(doc *huma.OpenAPI, ops []Operation) {
 			r.Headers = map[string]*huma.Param{"Retry-After": {Schema: &huma.Schema{Type: huma.TypeInteger}}}
 		}
 	}
+}
+
+// schemaName names a type in the document: its package and its own name, since
+// two packages may each have a View. Types of this package stand alone, and a
+// list is named for what it lists.
+func schemaName(t reflect.Type, hint string) string {
+	for t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	name := t.Name()
+	if name == "" {
+		return hint
+	}
+	if base, arg, generic := strings.Cut(name, "["); generic {
+		return base + qualified(strings.TrimSuffix(arg, "]"))
+	}
+	return qualified(t.String())
+}
+
+// qualified joins "path/to/session.View" to SessionView.
+func qualified(s string) string {
+	s = s[strings.LastIndexByte(s, '/')+1:]
+	pkg, name, found := strings.Cut(s, ".")
+	switch {
+	case !found:
+		return strings.ToUpper(pkg[:1]) + pkg[1:]
+	case pkg == "api" || strings.HasPrefix(strings.ToLower(name), pkg):
+		return name
+	}
+	return strings.ToUpper(pkg[:1]) + pkg[1:] + strings.ToUpper(name[:1]) + name[1:]
 }

@@ -5,22 +5,30 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"sync"
 	"time"
 
+	"github.com/lanyard-auth/lanyard/pkg/access"
 	"github.com/lanyard-auth/lanyard/pkg/account"
 	"github.com/lanyard-auth/lanyard/pkg/api"
 	"github.com/lanyard-auth/lanyard/pkg/audit"
 	"github.com/lanyard-auth/lanyard/pkg/authorizer"
 	"github.com/lanyard-auth/lanyard/pkg/caller"
+	"github.com/lanyard-auth/lanyard/pkg/cascade"
 	"github.com/lanyard-auth/lanyard/pkg/cursor"
+	"github.com/lanyard-auth/lanyard/pkg/entity"
+	"github.com/lanyard-auth/lanyard/pkg/facts"
 	"github.com/lanyard-auth/lanyard/pkg/gateway"
+	"github.com/lanyard-auth/lanyard/pkg/org"
 	"github.com/lanyard-auth/lanyard/pkg/password"
+	"github.com/lanyard-auth/lanyard/pkg/permission"
 	"github.com/lanyard-auth/lanyard/pkg/public"
 	"github.com/lanyard-auth/lanyard/pkg/service"
 	"github.com/lanyard-auth/lanyard/pkg/session"
 	"github.com/lanyard-auth/lanyard/pkg/standing"
+	"github.com/lanyard-auth/lanyard/pkg/task"
 	"github.com/lanyard-auth/lanyard/pkg/throttle"
 	"github.com/lanyard-auth/lanyard/pkg/token"
 	"github.com/lanyard-auth/lanyard/pkg/token/keystore"
@@ -38,6 +46,10 @@ type Assembly struct {
 
 	limiter sync.Once
 	limits  *throttle.Limiter
+
+	checker   sync.Once
+	access    *access.Checker
+	accessErr error
 }
 
 // Codec makes and reads the opaque tokens.
@@ -61,6 +73,7 @@ func (a *Assembly) Accounts() (*account.Service, error) {
 	return account.New(a.Deps, account.Parts{
 		Audit: audit.New(a.Deps), Hasher: hasher{h}, Policy: policy{password.Policy{MinLength: c.MinLength, MaxLength: c.MaxLength}},
 		Guard: limits, Budget: limits, Mail: accountMails{a.Outbox()}, Cursors: a.Cursors(),
+		Departures: []account.Departure{org.NewDeparture(a.Deps.Table)},
 	}), nil
 }
 
@@ -80,6 +93,67 @@ func (a *Assembly) Sessions() (*session.Service, error) {
 	return session.New(a.Deps, session.Parts{
 		Accounts: accounts, Audit: accounts.Audit, Tokens: sessionTokens{issuer, a.Codec()}, Guard: guard{a.Limiter()},
 	}), nil
+}
+
+// Access gives the permission checker. There is one for a process: it caches
+// users' facts.
+func (a *Assembly) Access() (*access.Checker, error) {
+	a.checker.Do(func() {
+		c := a.Deps.Config.Access
+		ttl := c.CacheTTL
+		if ttl == 0 {
+			ttl = -1 // nothing is cached
+		}
+		source := facts.New(a.Deps.Table)
+		a.access, a.accessErr = access.New(source, source, access.Config{TTL: ttl, Users: c.CacheSize, Now: a.Deps.Now})
+	})
+	if a.accessErr != nil {
+		return nil, fmt.Errorf("permission checks: %w", a.accessErr)
+	}
+	return a.access, nil
+}
+
+// Organizations makes the organization service.
+func (a *Assembly) Organizations() (*org.Service, error) {
+	checker, err := a.Access()
+	if err != nil {
+		return nil, err
+	}
+	return org.New(a.Deps, org.Parts{
+		Access: checker, Audit: audit.New(a.Deps), Mail: orgMails{a.Outbox()}, Budget: a.Limiter(), Cursors: a.Cursors(),
+	}), nil
+}
+
+// Entities makes the entity service.
+func (a *Assembly) Entities() (*entity.Service, error) {
+	checker, err := a.Access()
+	if err != nil {
+		return nil, err
+	}
+	return entity.New(a.Deps, entity.Parts{Access: checker, Audit: audit.New(a.Deps), Cursors: a.Cursors()}), nil
+}
+
+// Permissions makes the service that answers questions about rights.
+func (a *Assembly) Permissions() (*permission.Service, error) {
+	entities, err := a.Entities()
+	if err != nil {
+		return nil, err
+	}
+	return permission.New(a.Deps, permission.Parts{
+		Access: entities.Access, Entities: entities, Audit: entities.Audit, Cursors: entities.Cursors,
+	}), nil
+}
+
+// Tasks makes the runner of every task.
+func (a *Assembly) Tasks() (*task.Runner, error) {
+	accounts, err := a.Accounts()
+	if err != nil {
+		return nil, err
+	}
+	handlers := map[task.Kind]task.Handler{}
+	maps.Copy(handlers, accounts.Tasks())
+	maps.Copy(handlers, cascade.New(a.Deps).Tasks())
+	return task.NewRunner(a.Deps, handlers), nil
 }
 
 // Public makes the service of the public documents.

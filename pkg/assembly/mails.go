@@ -3,6 +3,7 @@ package assembly
 import (
 	"context"
 	"crypto/rand"
+	"time"
 
 	"github.com/lanyard-auth/lanyard/pkg/account"
 	"github.com/lanyard-auth/lanyard/pkg/mail"
@@ -41,4 +42,13 @@ func (m accountMails) EmailChanging(ctx context.Context, to account.Recipient, n
 
 func (m accountMails) EmailChanged(ctx context.Context, to account.Recipient, newAddress string) (*table.Write, error) {
 	return m.box.Enqueue(ctx, mail.Recipient(to), mail.EmailChanged{NewAddress: newAddress})
+}
+
+// orgMails is what organizations need of the outbox.
+type orgMails struct{ box *mail.Outbox }
+
+func (m orgMails) Invitation(ctx context.Context, to account.Recipient, organization, role, invitedBy, token string, ends time.Time) (*table.Write, error) {
+	return m.box.Enqueue(ctx, mail.Recipient(to), mail.Invitation{
+		Token: token, Organization: organization, Role: role, InvitedBy: invitedBy, ExpiresAt: ends,
+	})
 }
