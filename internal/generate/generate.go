@@ -22,6 +22,7 @@ import (
 	"github.com/lanyard-auth/lanyard/pkg/caller"
 	"github.com/lanyard-auth/lanyard/pkg/config"
 	"github.com/lanyard-auth/lanyard/pkg/fault"
+	"github.com/lanyard-auth/lanyard/pkg/throttle"
 )
 
 // Files gives every generated file by its path below root, the project's
@@ -43,6 +44,9 @@ func Files(root string) (map[string][]byte, error) {
 	}
 	files["docs/configuration.md"] = configuration()
 	files["docs/errors.md"] = faults()
+	if files["docs/limits.md"], err = limits(ops); err != nil {
+		return nil, err
+	}
 	files["docs/operations.md"] = operations(ops)
 	return files, nil
 }
@@ -179,6 +183,54 @@ func faults() []byte {
 		fmt.Fprintf(&b, "| `%s` | %d | %s |\n", d.Code, api.StatusOf(d.Kind), d.Meaning)
 	}
 	return []byte(b.String())
+}
+
+// limits gives docs/limits.md.
+func limits(ops []api.Operation) ([]byte, error) {
+	c, err := config.Load(nil)
+	if err != nil {
+		return nil, fmt.Errorf("default limits: %w", err)
+	}
+	var b strings.Builder
+	b.WriteString("# Limits\n\n" + note)
+	b.WriteString(`An attempt beyond a limit is answered 429 with ` + "`Retry-After`" + ` and is not evaluated: the answer is the same for a right and a wrong password, and for an account that exists and one that does not. Windows are fixed: the first attempt opens one, attempts beyond the limit change nothing, and a window that was used up makes the next one longer where *longest* says so. A complete sign-in forgets the account's failures; so does a password reset by mail.
+
+Guessing at one account is counted before the password or code is looked at, so that parallel guesses cannot exceed the limit. A device that has signed in to the account before (it holds a signed cookie, or the ` + "`deviceToken`" + ` of a sign-in with delivery body) is counted by itself only: failures of others, from wherever they come, do not reach it. Mail beyond its limit is not sent, and the answer does not show it.
+
+Addresses are those of the connection as the gateway saw it. If the store does not answer, the routes that count in it are closed (503).
+
+`)
+	b.WriteString("| limit | counts | for each | default | longest | kept | setting |\n|---|---|---|---|---|---|---|\n")
+	for _, p := range throttle.Policies(c.Limits) {
+		kept := "in the table, for all processes"
+		if p.Scope == throttle.Local {
+			kept = "in each process"
+		}
+		fmt.Fprintf(&b, "| %s | %s | %s | %d in %s | %s | %s | `%s` |\n", p.Name, p.Counts, p.Per, p.Limit.Count, short(p.Limit.Window), short(p.Longest), kept, p.Variable)
+	}
+	b.WriteString("\n## By route\n\nEvery route that works without a sign-in, and the limits of its source.\n\n| route | limits |\n|---|---|\n")
+	for _, op := range ops {
+		var names []string
+		for _, p := range throttle.Of(c.Limits, &op.Spec) {
+			names = append(names, p.Name)
+		}
+		if len(names) > 0 {
+			fmt.Fprintf(&b, "| `%s` | %s |\n", op.RouteKey(), strings.Join(names, ", "))
+		}
+	}
+	return []byte(b.String()), nil
+}
+
+// short gives a duration without units that are zero: 15m, not 15m0s.
+func short(d time.Duration) string {
+	s := d.String()
+	if strings.HasSuffix(s, "m0s") {
+		s = strings.TrimSuffix(s, "0s")
+	}
+	if strings.HasSuffix(s, "h0m") {
+		s = strings.TrimSuffix(s, "0m")
+	}
+	return s
 }
 
 // operations gives docs/operations.md.

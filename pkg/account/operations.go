@@ -18,7 +18,7 @@ var (
 	writesAudit  = api.Use{Actions: []api.Action{api.PutItem}, Keys: "AUDIT#*"}
 	writesOutbox = api.Use{Actions: []api.Action{api.PutItem}, Keys: "OUTBOX#*"}
 	queuesTask   = api.Use{Actions: []api.Action{api.PutItem}, Keys: "TASK#*"}
-	counts       = api.Use{Actions: []api.Action{api.GetItem, api.UpdateItem, api.DeleteItem}, Keys: "THROTTLE#*"}
+	counts       = api.Use{Actions: []api.Action{api.PutItem, api.UpdateItem, api.DeleteItem}, Keys: "THROTTLE#*"}
 )
 
 type registerInput struct{ Body Registration }
@@ -63,7 +63,7 @@ func ForgotPasswordOperation(s *Service) api.Operation {
 	return api.New(api.Spec{
 		ID: "auth-forgot-password", Method: http.MethodPost, Path: "/api/auth/forgot-password", Tag: "Sign-in", Access: api.Public,
 		Status: http.StatusAccepted, Summary: "Ask for a reset mail; the answer is always alike.",
-		Table: []api.Use{queuesTask}, Requests: 2,
+		Table: []api.Use{queuesTask, writesAudit, counts}, Requests: 2,
 		Audit: []string{string(audit.PasswordResetAsked)},
 		Event: api.Event{Body: map[string]any{"email": "alice@example.com"}},
 	}, func(ctx context.Context, in *emailInput) (*acceptedOutput, error) {
@@ -76,7 +76,7 @@ func ResendVerificationOperation(s *Service) api.Operation {
 	return api.New(api.Spec{
 		ID: "auth-resend-verification", Method: http.MethodPost, Path: "/api/auth/resend-verification", Tag: "Sign-in", Access: api.Public,
 		Status: http.StatusAccepted, Summary: "Ask for a fresh verification mail; the answer is always alike.",
-		Table: []api.Use{queuesTask}, Requests: 2,
+		Table: []api.Use{queuesTask, writesAudit, counts}, Requests: 2,
 		Audit: []string{string(audit.VerificationRequested)},
 		Event: api.Event{Body: map[string]any{"email": "alice@example.com"}},
 	}, func(ctx context.Context, in *emailInput) (*acceptedOutput, error) {
@@ -96,7 +96,7 @@ func ResetPasswordOperation(s *Service) api.Operation {
 	return api.New(api.Spec{
 		ID: "auth-reset-password", Method: http.MethodPost, Path: "/api/auth/reset-password", Tag: "Sign-in", Access: api.Public,
 		Status: http.StatusNoContent, Summary: "Set a new password with a mailed token; every session ends.",
-		Table:  []api.Use{readsSelf, writesUser, writesAudit, writesOutbox},
+		Table:  []api.Use{readsSelf, writesUser, writesAudit, writesOutbox, counts},
 		Hashes: true, Sends: true, Secrets: true, Requests: 3,
 		Audit: []string{string(audit.PasswordReset)},
 		Event: api.Event{Body: map[string]any{"token": "example", "newPassword": "another horse battery staple"}},
@@ -138,7 +138,7 @@ func PasswordNeededOperation(s *Service) api.Operation {
 		ID: "auth-check-password-needed", Method: http.MethodPost, Path: "/api/auth/check-password-needed", Tag: "Sign-in", Access: api.Public,
 		Summary:     "Whether an imported account still needs a password.",
 		Description: "True only for accounts that were imported without a password and have not set one; false for every other address, known or not.",
-		Table:       []api.Use{findsEmail, readsSelf, writesAudit}, Requests: 4,
+		Table:       []api.Use{findsEmail, readsSelf, writesAudit, counts}, Requests: 4,
 		Audit: []string{string(audit.PasswordNeededAsked)},
 		Event: api.Event{Body: map[string]any{"email": "alice@example.com"}},
 	}, func(ctx context.Context, in *emailInput) (*neededOutput, error) {

@@ -91,7 +91,7 @@ func VerifyEmailOperation(s *Service) api.Operation {
 	return api.New(api.Spec{
 		ID: "auth-verify-email", Method: http.MethodPost, Path: "/api/auth/verify-email", Tag: "Sign-in", Access: api.Public,
 		Summary: "Verify an address with a mailed token.",
-		Table:   []api.Use{readsSelf, writesUser, claimsEmail, writesAudit, writesOutbox},
+		Table:   []api.Use{readsSelf, writesUser, claimsEmail, writesAudit, writesOutbox, counts},
 		Sends:   true, Secrets: true, Requests: 3,
 		Audit: []string{string(audit.EmailVerified), string(audit.EmailChanged)},
 		Event: api.Event{Body: map[string]any{"token": "example"}},
@@ -119,7 +119,7 @@ func VerifyLinkOperation(s *Service) api.Operation {
 		ID: "auth-verify-email-link", Method: http.MethodGet, Path: "/api/auth/verify-email/{token}", Tag: "Sign-in", Access: api.Public,
 		Summary:     "Where a verification link leads.",
 		Description: "A browser gets a page that consumes nothing until its button is pressed. With Accept: application/json the address is verified, and the answer is {\"status\": \"active\"}.",
-		Table:       []api.Use{readsSelf, writesUser, claimsEmail, writesAudit, writesOutbox},
+		Table:       []api.Use{readsSelf, writesUser, claimsEmail, writesAudit, writesOutbox, counts},
 		HTML:        true, Sends: true, Secrets: true, Requests: 3,
 		Audit: []string{string(audit.EmailVerified), string(audit.EmailChanged)},
 		Event: api.Event{Params: map[string]string{"token": "example"}},

@@ -80,7 +80,11 @@ func (s *Service) ResetPassword(ctx context.Context, token, newPassword string) 
 	if err != nil {
 		return err
 	}
-	writes := append(record, notice,
+	forget, err := s.Guard.ForgetFailures(ctx, st.ID)
+	if err != nil {
+		return err
+	}
+	writes := append(append(record, forget...), notice,
 		table.Update(st.Key).
 			Set("status", Active).Set("emailVerified", true).Add("epoch", 1).
 			Remove("resetHash").Remove("resetExpires").Remove("verifyHash").Remove("verifyExpires").

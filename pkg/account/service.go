@@ -38,9 +38,13 @@ type Policy interface {
 // Guard bounds guessing at a signed-in user's own password, for routes that ask
 // for it again. Reserve counts one attempt before it is evaluated and fails
 // when there were too many; the writes it gives forget the failures, for the
-// transaction of a success.
+// transaction of a success. ForgetFailures gives the writes that forget every
+// failure at an account, for the transaction in which its owner proved who they
+// are by a mailed link: the way in for an owner whose account is being guessed
+// at while they are at a new device.
 type Guard interface {
 	ReserveReauthentication(ctx context.Context, userID string) (forget []*table.Write, err error)
+	ForgetFailures(ctx context.Context, userID string) ([]*table.Write, error)
 }
 
 // MailBudget says whether one more mail may go to an address; a refusal is not

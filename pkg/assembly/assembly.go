@@ -215,7 +215,7 @@ func (a *Assembly) Server(ops []api.Operation, auth *authorizer.Authorizer, obse
 	local := &gateway.Local{Authorize: auth.Authorize, Proxies: proxies, Now: a.Deps.Now}
 	o := a.Options(local.Identify)
 	o.Browser.Preflight = true
-	o.Observe = observe
+	o.Observe = a.Observer(observe)
 	return api.NewHandler(o, ops...)
 }
 

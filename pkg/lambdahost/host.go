@@ -69,7 +69,7 @@ func Run(bind func(*assembly.Assembly) (api.Operation, error)) {
 		fail(err)
 	}
 	o := a.Options(gateway.IdentifyLambda)
-	o.Observe = metrics.Observer(os.Stdout, a.Deps.Log, a.Deps.Config.Stage, a.Deps.Now)
+	o.Observe = a.Observer(metrics.Observer(os.Stdout, a.Deps.Log, a.Deps.Config.Stage, a.Deps.Now))
 	h, err := api.NewHandler(o, op)
 	if err != nil {
 		fail(err)

@@ -15,6 +15,9 @@ import (
 	"github.com/lanyard-auth/lanyard/pkg/fault"
 )
 
+// countsAttempts is how the abuse limits use the table.
+var countsAttempts = api.Use{Actions: []api.Action{api.PutItem, api.UpdateItem, api.DeleteItem}, Keys: "THROTTLE#*"}
+
 // Delivery says how tokens travel.
 type Delivery string
 
@@ -113,10 +116,10 @@ func LoginOperation(s *Service) api.Operation {
 			{Actions: []api.Action{api.Query, api.PutItem, api.UpdateItem, api.DeleteItem}, Keys: "USER#*"},
 			{Actions: []api.Action{api.PutItem}, Keys: "AUDIT#*"},
 			{Actions: []api.Action{api.PutItem}, Keys: "TASK#*"},
-			{Actions: []api.Action{api.UpdateItem, api.DeleteItem, api.GetItem}, Keys: "THROTTLE#*"},
+			countsAttempts,
 		},
-		Hashes: true, Cookies: true, Secrets: true, Requests: 4,
-		Audit: []string{string(audit.SignedIn), string(audit.SignInFailed), string(audit.MFAPending)},
+		Hashes: true, Cookies: true, Secrets: true, Requests: 8,
+		Audit: []string{string(audit.SignedIn), string(audit.SignInFailed), string(audit.Throttled), string(audit.MFAPending)},
 		Event: api.Event{Body: map[string]any{"email": "alice@example.com", "password": "correct horse battery staple"}},
 	}, s.login)
 }
@@ -159,6 +162,7 @@ func RefreshOperation(s *Service) api.Operation {
 		Table: []api.Use{
 			{Actions: []api.Action{api.BatchGetItem, api.UpdateItem}, Keys: "USER#*"},
 			{Actions: []api.Action{api.PutItem}, Keys: "AUDIT#*"},
+			countsAttempts,
 		},
 		Cookies: true, Secrets: true, Requests: 2,
 		Audit: []string{string(audit.Refreshed), string(audit.RefreshFailed), string(audit.RefreshReuse)},
@@ -212,8 +216,9 @@ func LogoutOperation(s *Service) api.Operation {
 		Table: []api.Use{
 			{Actions: []api.Action{api.UpdateItem}, Keys: "USER#*"},
 			{Actions: []api.Action{api.PutItem}, Keys: "AUDIT#*"},
+			countsAttempts,
 		},
-		Cookies: true, Secrets: true, Requests: 1, Audit: []string{string(audit.SignedOut)},
+		Cookies: true, Secrets: true, Requests: 2, Audit: []string{string(audit.SignedOut)},
 		Event: api.Event{Body: map[string]any{"refreshToken": "lr1.example"}},
 	}, func(ctx context.Context, in *logoutInput) (*clearedOutput, error) {
 		raw := caller.Of(ctx).RefreshCookie

@@ -16,8 +16,8 @@
 //
 // Windows are fixed: the first attempt opens one, an attempt beyond the limit
 // changes nothing, so nobody can keep a lock alive by hammering on it. A window
-// that was used up makes the next one longer, up to a bound (progressive
-// throttling, NIST SP 800-63B-4 §3.2.2). No key takes more writes in a window
+// of guesses that was used up makes the next one longer, up to a bound
+// (progressive throttling, NIST SP 800-63B-4 §3.2.2). No key takes more writes in a window
 // than its limit, one a process every ten seconds beyond it, and what is allowed
 // to be frequent is spread over several keys.
 //

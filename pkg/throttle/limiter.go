@@ -199,6 +199,11 @@ func (l *Limiter) ForgetAll(ctx context.Context, userID string, kinds ...Kind) (
 	return writes, nil
 }
 
+// ForgetFailures is ForgetAll for the password: at sign-in and asked for again.
+func (l *Limiter) ForgetFailures(ctx context.Context, userID string) ([]*table.Write, error) {
+	return l.ForgetAll(ctx, userID, SignIn, Reauthentication)
+}
+
 // ReserveReauthentication is Reserve for a signed-in user's own password; it
 // gives what to forget on success.
 func (l *Limiter) ReserveReauthentication(ctx context.Context, userID string) ([]*table.Write, error) {

@@ -488,23 +488,6 @@ func TestRefusedRefreshesCountAndGoodOnesDoNot(t *testing.T) {
 	}
 }
 
-func TestASourceKnownToBeRefusedIsTurnedAwayAtTheDoor(t *testing.T) {
-	w := newWorld(t, "LANYARD_LIMIT_SIGNIN_SOURCE=3/15m")
-	l := w.process()
-	admitted(t, 6, func(i int) error { return l.try(from("192.0.2.1", ""), fmt.Sprintf("email:a%d@example.com", i)) })
-	login := &api.Spec{ID: "auth-login", Method: "POST", Access: api.Public}
-	w.store.Transport.Reset()
-	if err := l.Request(t.Context(), login, &caller.Caller{SourceIP: "192.0.2.1"}); !throttled(err) {
-		t.Errorf("at the door: %v", err)
-	}
-	if err := l.Request(t.Context(), login, &caller.Caller{SourceIP: "192.0.2.1", DeviceCookie: "x"}); err != nil {
-		t.Errorf("what may be a known device: %v", err)
-	}
-	if w.store.Transport.Calls() != 0 {
-		t.Error("the door asked the store")
-	}
-}
-
 func TestWithoutTheStoreNothingIsLetIn(t *testing.T) {
 	w := newWorld(t)
 	l := w.process()

@@ -136,34 +136,35 @@ func newPolicies(c config.Limits) policies {
 			consecutive: policy(name+"-consecutive", counts+" without a success between them", perAccount, consecutive, 1),
 		}
 	}
+	// Many people may stand behind one address: its windows do not grow.
 	signIn := of("signin", "failed sign-ins", c.SignIn, c.SignInAccount, c.SignInConsecutive)
-	signIn.source = policy("signin-source", "sign-in attempts, known devices aside", perSource, c.SignInSource, 4)
-	signIn.network = policy("signin-network", "sign-in attempts, known devices aside", perNetwork, c.SignInNetwork, 4)
+	signIn.source = policy("signin-source", "sign-in attempts, known devices aside", perSource, c.SignInSource, 1)
+	signIn.network = policy("signin-network", "sign-in attempts, known devices aside", perNetwork, c.SignInNetwork, 1)
 	mfa := of("mfa", "refused second factors", c.MFA, c.MFAAccount, c.MFAConsecutive)
-	mfa.source = policy("mfa-source", "second-factor attempts, known devices aside", perSource, c.MFASource, 4)
-	mfa.network = policy("mfa-network", "second-factor attempts, known devices aside", perNetwork, c.MFANetwork, 4)
+	mfa.source = policy("mfa-source", "second-factor attempts, known devices aside", perSource, c.MFASource, 1)
+	mfa.network = policy("mfa-network", "second-factor attempts, known devices aside", perNetwork, c.MFANetwork, 1)
 	p := policies{
 		families: map[Kind]family{
 			SignIn: signIn, MFA: mfa,
 			Reauthentication: of("password", "refused passwords of a signed-in user", c.Password, c.PasswordAccount, c.PasswordConsecutive),
 		},
 		routes:   map[string]Policy{},
-		network:  map[string]Policy{"auth-register": policy("register-network", "registrations", perNetwork, c.RegisterNetwork, 4)},
-		failures: map[string]Policy{"auth-refresh": policy("refresh", "refused refreshes", perSource, c.Refresh, 4)},
-		other:    policy("public", "requests to any other public route", perSource, c.Public, 4),
+		network:  map[string]Policy{"auth-register": policy("register-network", "registrations", perNetwork, c.RegisterNetwork, 1)},
+		failures: map[string]Policy{"auth-refresh": policy("refresh", "refused refreshes", perSource, c.Refresh, 1)},
+		other:    policy("public", "requests to any other public route", perSource, c.Public, 1),
 		document: policy("documents", "requests for public documents", perSource, c.Documents, 1),
 		mail:     policy("mail", "mails of one purpose", "receiving address", c.Mail, 24),
 	}
 	p.document.Scope = Local
 	for operation, pol := range map[string]Policy{
-		"auth-register":              policy("register", "registrations", perSource, c.Register, 4),
-		"auth-forgot-password":       policy("forgot", "requests for a reset mail", perSource, c.Forgot, 4),
-		"auth-resend-verification":   policy("resend", "requests for a verification mail", perSource, c.Resend, 4),
-		"auth-check-password-needed": policy("needed", "questions whether a password is needed", perSource, c.Needed, 4),
-		"auth-reset-password":        policy("reset", "uses of reset links", perSource, c.Reset, 4),
-		"auth-verify-email":          policy("verify", "uses of verification links", perSource, c.Verify, 4),
-		"auth-verify-email-link":     policy("verify", "uses of verification links", perSource, c.Verify, 4),
-		"auth-logout":                policy("logout", "sign-outs", perSource, c.Logout, 4),
+		"auth-register":              policy("register", "registrations", perSource, c.Register, 1),
+		"auth-forgot-password":       policy("forgot", "requests for a reset mail", perSource, c.Forgot, 1),
+		"auth-resend-verification":   policy("resend", "requests for a verification mail", perSource, c.Resend, 1),
+		"auth-check-password-needed": policy("needed", "questions whether a password is needed", perSource, c.Needed, 1),
+		"auth-reset-password":        policy("reset", "uses of reset links", perSource, c.Reset, 1),
+		"auth-verify-email":          policy("verify", "uses of verification links", perSource, c.Verify, 1),
+		"auth-verify-email-link":     policy("verify", "uses of verification links", perSource, c.Verify, 1),
+		"auth-logout":                policy("logout", "sign-outs", perSource, c.Logout, 1),
 	} {
 		p.routes[operation] = pol
 	}

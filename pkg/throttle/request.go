@@ -7,80 +7,95 @@ import (
 
 	"github.com/lanyard-auth/lanyard/pkg/api"
 	"github.com/lanyard-auth/lanyard/pkg/caller"
+	"github.com/lanyard-auth/lanyard/pkg/config"
 )
 
-// guessing names the operations whose attempts Reserve counts by source as
-// well; counting them at the door too would cost a round trip.
-func guessing(operation string) (Kind, bool) {
-	switch operation {
-	case "auth-login":
-		return SignIn, true
-	case "auth-mfa-verify":
-		return MFA, true
-	}
-	return "", false
+// duty is what a request to an operation is counted against, and how.
+type duty struct {
+	policies []Policy // the source's first, the network's second where there is one
+	how      how
 }
 
-// documents reports whether an operation only hands out what it has in memory.
-func documents(spec *api.Spec) bool {
-	return spec.Method == http.MethodGet && len(spec.Table) == 0
+type how int
+
+const (
+	never     how = iota // for signed-in users, or on the single machine only
+	byAttempt            // by Reserve, which knows the account and the device
+	byRequest            // at the door, in the table
+	byRefusal            // when it was refused, in the table
+	inProcess            // at the door, in this process
+)
+
+// duty gives an operation's. A public operation that is not named falls under
+// the general limit: it cannot be forgotten.
+func (ps policies) duty(spec *api.Spec) duty {
+	if spec.Access == api.User || spec.Access == api.SuperAdmin || spec.Local {
+		return duty{}
+	}
+	switch spec.ID {
+	case "auth-login":
+		return duty{[]Policy{ps.families[SignIn].source, ps.families[SignIn].network}, byAttempt}
+	case "auth-mfa-verify":
+		return duty{[]Policy{ps.families[MFA].source, ps.families[MFA].network}, byAttempt}
+	}
+	if p, ok := ps.failures[spec.ID]; ok {
+		return duty{[]Policy{p}, byRefusal}
+	}
+	if p, ok := ps.routes[spec.ID]; ok {
+		d := duty{[]Policy{p}, byRequest}
+		if wide, ok := ps.network[spec.ID]; ok {
+			d.policies = append(d.policies, wide)
+		}
+		return d
+	}
+	if spec.Method == http.MethodGet && len(spec.Table) == 0 {
+		return duty{[]Policy{ps.document}, inProcess}
+	}
+	return duty{[]Policy{ps.other}, byRequest}
 }
+
+// Of lists the limits that a request to an operation falls under because of
+// where it comes from, for the documentation; none for signed-in users.
+func Of(c config.Limits, spec *api.Spec) []Policy { return newPolicies(c).duty(spec).policies }
 
 // Request counts a request to a public operation against the limits of its
 // source; it implements api.Options.Limit. Operations for signed-in users pass.
 func (l *Limiter) Request(ctx context.Context, spec *api.Spec, c *caller.Caller) error {
-	if l.off || spec.Access == api.User || spec.Access == api.SuperAdmin || spec.Local {
+	if l.off {
 		return nil
 	}
-	ps := l.policies
-	if k, ok := guessing(spec.ID); ok {
-		if c.DeviceCookie != "" {
-			return nil // it may be known: Reserve finds out
+	d := l.policies.duty(spec)
+	var targets []target
+	for i, p := range d.policies {
+		subject := source(c.SourceIP)
+		if i > 0 {
+			subject = network(c.SourceIP)
 		}
-		f := ps.families[k]
-		return l.lookAll(target{f.source, source(c.SourceIP)}, target{f.network, network(c.SourceIP)})
+		targets = append(targets, target{p, subject})
 	}
-	if p, ok := ps.failures[spec.ID]; ok {
-		return l.lookAll(target{p, source(c.SourceIP)})
-	}
-	if _, named := ps.routes[spec.ID]; !named && documents(spec) {
-		p := ps.document
-		if wait, ok := l.memory.count(p, p.Name+"#"+source(c.SourceIP), l.now()); !ok {
+	switch d.how {
+	case byRequest:
+		counts, err := l.tallies(targets)
+		if err == nil {
+			err = all(ctx, counts)
+		}
+		return l.refused(ctx, "", err)
+	case byRefusal:
+		_, err := l.tallies(targets)
+		return l.refused(ctx, "", err)
+	case inProcess:
+		p := d.policies[0]
+		if wait, ok := l.memory.count(p, p.Name+"#"+targets[0].subject, l.now()); !ok {
 			return (&refusal{policy: p.Name, wait: wait}).fault()
 		}
-		return nil
 	}
-	p, named := ps.routes[spec.ID]
-	if !named {
-		p = ps.other
-	}
-	targets := []target{{p, source(c.SourceIP)}}
-	if wide, ok := ps.network[spec.ID]; ok {
-		targets = append(targets, target{wide, network(c.SourceIP)})
-	}
-	counts, err := l.tallies(targets)
-	if err == nil {
-		err = all(ctx, counts)
-	}
-	return l.refused(ctx, "", err)
+	return nil
 }
 
 // target is a policy and whom it is to count.
 type target struct {
 	policy  Policy
 	subject string
-}
-
-// lookAll refuses from memory, without a request to the store.
-func (l *Limiter) lookAll(targets ...target) error {
-	for _, t := range targets {
-		p, key := l.tallyKey(t.policy, t.subject)
-		var r *refusal
-		if errors.As(l.look(p, key), &r) {
-			return r.fault()
-		}
-	}
-	return nil
 }
 
 // Observe counts refused requests of the operations of which only those count;
