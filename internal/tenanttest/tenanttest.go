@@ -322,10 +322,10 @@ func (w *World) Drain() {
 	w.Fatal("the tasks do not end")
 }
 
-// Trail gives the types of the events in an organization's stream, newest first.
-func (w *World) Trail(org string) []audit.Event {
+// Trail gives the events in an organization's stream since a moment, newest first.
+func (w *World) Trail(org string, since time.Time) []audit.Event {
 	w.Helper()
-	events, _, err := audit.New(w.Deps).List(w.Context(), audit.OrgStream(org), audit.Filter{}, 100, "")
+	events, _, err := audit.New(w.Deps).List(w.Context(), audit.OrgStream(org), audit.Filter{From: since}, 100, "")
 	w.must(err)
 	return events
 }
