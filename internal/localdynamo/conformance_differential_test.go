@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/google/uuid"
 	"pgregory.net/rapid"
 )
 
@@ -17,11 +18,15 @@ import (
 func TestDifferential(t *testing.T) {
 	local, engine := localEndpoint(t), newEndpoint(t)
 	var tables atomic.Int64
+	run := uuid.NewString() // a failed run leaves its tables
 	rapid.Check(t, func(rt *rapid.T) {
-		table := fmt.Sprintf("Diff%d", tables.Add(1))
+		table := fmt.Sprintf("Diff%s-%d", run, tables.Add(1))
 		both := func(unordered bool, op, body string) {
 			want, got := local.send(t, op, body), engine.send(t, op, body)
-			if op != "CreateTable" && !agree(want, got, unordered) {
+			if strings.HasPrefix(want, `{"ConsumedCapacity"`) {
+				want = "{}" // DynamoDB Local tells it, unasked, of a delete that finds nothing
+			}
+			if op != "CreateTable" && op != "DeleteTable" && !agree(want, got, unordered) {
 				rt.Fatalf("%s %s\n local %s\nengine %s", op, body, want, got)
 			}
 		}
@@ -46,10 +51,30 @@ func agree(want, got string, unordered bool) bool {
 	}
 	wantKind, wantText, _ := strings.Cut(want, ": ")
 	gotKind, gotText, _ := strings.Cut(got, ": ")
-	for _, about := range []string{"Invalid ", "The document path", "The provided expression", "An operand", "The conditional request", "Transaction cancelled"} {
-		if strings.HasPrefix(wantText, about) && !strings.HasPrefix(wantText, "Invalid table") {
-			return sameAnswer(want, got, false, false)
+	if strings.HasPrefix(wantText, "Invalid ") && strings.Contains(wantText, "Expression: ") {
+		// Of several things wrong with one expression or in several, either may
+		// be named: package expr holds the messages to recorded ones.
+		return wantKind == gotKind && strings.HasPrefix(gotText, "Invalid ")
+	}
+	if wantKind == "!ValidationException" && gotKind == "!TransactionCanceledException" {
+		// AWS documents what an update finds out about its item as a reason for
+		// cancellation; DynamoDB Local refuses some as if the request was wrong.
+		return strings.Contains(gotText, "ValidationError")
+	}
+	want = strings.ReplaceAll(want, `request failed."`, `request failed"`) // DynamoDB Local's full stop
+	onItem := func(text string) bool {
+		for _, about := range []string{"The document path", "The provided expression", "An operand"} {
+			if strings.HasPrefix(text, about) {
+				return true
+			}
 		}
+		return false
+	}
+	switch {
+	case onItem(wantText):
+		return wantKind == gotKind && onItem(gotText) // an update may find several
+	case strings.HasPrefix(wantText, "The conditional request"), strings.HasPrefix(wantText, "Transaction cancelled"):
+		return sameAnswer(want, got, false, false)
 	}
 	return wantKind == gotKind && (wantText == "") == (gotText == "")
 }

@@ -41,7 +41,7 @@ func (d *tableDefinition) validate() error {
 	} else if d.ProvisionedThroughput == nil {
 		return invalidParam("ReadCapacityUnits and WriteCapacityUnits must both be specified when BillingMode is PROVISIONED")
 	}
-	if err := d.checkKeys("", d.KeySchema); err != nil {
+	if err := d.checkKeys(d.KeySchema); err != nil {
 		return err
 	}
 	return d.checkIndexes(true)
@@ -94,7 +94,7 @@ func (ix *indexDefinition) check(v *violations, path string) {
 }
 
 // checkKeys checks one key schema against the attribute definitions.
-func (d *tableDefinition) checkKeys(_ string, keys []keyElement) error {
+func (d *tableDefinition) checkKeys(keys []keyElement) error {
 	defined := func(name string) bool {
 		return slices.ContainsFunc(d.AttributeDefinitions, func(a attributeDefinition) bool { return a.AttributeName == name })
 	}
@@ -105,11 +105,7 @@ func (d *tableDefinition) checkKeys(_ string, keys []keyElement) error {
 		missing = missing || !defined(k.AttributeName)
 	}
 	switch {
-	case keys[0].KeyType != "HASH":
-		return invalid("Invalid KeySchema: The first KeySchemaElement is not a HASH key type")
-	case len(keys) > 1 && keys[1].KeyType != "RANGE":
-		return invalid("Invalid KeySchema: The second KeySchemaElement is not a RANGE key type")
-	case len(keys) > 1 && names[0] == names[1], missing && len(d.AttributeDefinitions) == 0:
+	case len(keys) > len(d.AttributeDefinitions):
 		return invalid("Invalid KeySchema: Some index key attribute have no definition")
 	case missing:
 		all := make([]string, len(d.AttributeDefinitions))
@@ -118,6 +114,12 @@ func (d *tableDefinition) checkKeys(_ string, keys []keyElement) error {
 		}
 		return invalidParam("Some index key attributes are not defined in AttributeDefinitions. Keys: [%s], AttributeDefinitions: [%s]",
 			strings.Join(names, ", "), strings.Join(all, ", "))
+	case len(keys) > 1 && names[0] == names[1]:
+		return invalid("Both the Hash Key and the Range Key element in the KeySchema have the same name")
+	case keys[0].KeyType != "HASH":
+		return invalid("Invalid KeySchema: The first KeySchemaElement is not a HASH key type")
+	case len(keys) > 1 && keys[1].KeyType != "RANGE":
+		return invalid("Invalid KeySchema: The second KeySchemaElement is not a RANGE key type")
 	}
 	return nil
 }
@@ -191,7 +193,7 @@ func usedNames(used map[string]bool) []string {
 }
 
 func (d *tableDefinition) checkIndex(ix indexDefinition, local bool) error {
-	if err := d.checkKeys(*ix.IndexName, ix.KeySchema); err != nil {
+	if err := d.checkKeys(ix.KeySchema); err != nil {
 		return err
 	}
 	if local {
@@ -247,6 +249,9 @@ func (r *updateRequest) validate() error {
 	if r.BillingMode == nil && r.ProvisionedThroughput == nil && len(r.GlobalSecondaryIndexUpdates) == 0 &&
 		r.DeletionProtectionEnabled == nil && r.TableClass == nil && r.StreamSpecification == nil {
 		return invalid("At least one of ProvisionedThroughput, BillingMode, UpdateStreamEnabled, GlobalSecondaryIndexUpdates or SSESpecification or ReplicaUpdates is required")
+	}
+	if is(r.BillingMode, "PROVISIONED") && r.ProvisionedThroughput == nil {
+		return invalidParam("ProvisionedThroughput must be specified when BillingMode is PROVISIONED")
 	}
 	if is(r.BillingMode, "PAY_PER_REQUEST") && r.ProvisionedThroughput != nil {
 		return invalidParam("Neither ReadCapacityUnits nor WriteCapacityUnits can be specified when BillingMode is PAY_PER_REQUEST")

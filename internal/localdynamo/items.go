@@ -77,7 +77,7 @@ func (w *itemWrite) bind(t *table) error {
 		w.key = t.keys.encode(w.req.Key)
 	}
 	if w.condition != nil {
-		if err := t.scalarKeys(nil, w.condition.Paths()); err != nil {
+		if err := t.scalarKeys(w.condition.Paths()); err != nil {
 			return err
 		}
 	}
@@ -89,7 +89,7 @@ func (w *itemWrite) bind(t *table) error {
 			return invalidParam("Cannot update attribute %s. This attribute is part of the key", path[0].Name)
 		}
 	}
-	return nil
+	return t.scalarKeys(w.update.Paths())
 }
 
 // rebind takes the schema as it is when the write's turn has come.
@@ -260,7 +260,7 @@ func (r *itemRead) bind(t *table) error {
 		return err
 	}
 	r.key = t.keys.encode(r.req.Key)
-	return t.scalarKeys(nil, r.paths)
+	return t.scalarKeys(r.paths)
 }
 
 // project returns what the projection leaves of an item.

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"maps"
+	"strings"
 
 	"go.etcd.io/bbolt"
 
@@ -116,6 +118,12 @@ func (r *request) checkSearch(isQuery bool) error {
 			"Segment: %d is not less than TotalSegments: %d", *r.Segment, *r.TotalSegments)
 	}
 	if err := checkValues(r.ExclusiveStartKey); err != nil {
+		// AWS says what the value is part of for some errors only.
+		for _, plain := range []string{"contains duplicates", "number set", "numeric value", "significant digits", "number with magnitude"} {
+			if strings.Contains(err.Error(), plain) {
+				return err
+			}
+		}
 		return invalid("The provided starting key is invalid: %v", err)
 	}
 	projection := "ProjectionExpression"
@@ -145,14 +153,8 @@ func (s *search) bind() error {
 			return invalid("The table does not have the specified index: %s", *r.IndexName)
 		}
 		s.keys = s.ix.keys
-		switch {
-		case s.ix.global && r.ConsistentRead:
+		if s.ix.global && r.ConsistentRead {
 			return invalid("Consistent reads are not supported on global secondary indexes")
-		case s.ix.global && !s.ix.all && is(r.Select, "ALL_ATTRIBUTES"):
-			return invalidParam("Select type ALL_ATTRIBUTES is not supported for global secondary index %s because its projection type is not ALL", s.ix.name)
-		}
-		if err := s.checkProjected(); err != nil {
-			return err
 		}
 	}
 	if s.key != nil {
@@ -162,37 +164,49 @@ func (s *search) bind() error {
 		}
 		s.query = &query
 	}
-	if s.condition != nil {
-		for _, path := range s.condition.Paths() {
-			if s.query != nil && s.keys.has(path[0].Name) {
-				what := "Filter Expression"
-				if r.FilterExpression == nil {
-					what = "QueryFilter"
-				}
-				return invalid("%s can only contain non-primary key attributes: Primary key attribute: %s", what, path[0].Name)
-			}
-		}
-		if err := s.t.scalarKeys(s.ix, s.condition.Paths()); err != nil {
-			return err
-		}
-	}
-	if err := s.t.scalarKeys(s.ix, s.paths); err != nil {
-		return err
-	}
 	s.backward = r.ScanIndexForward != nil && !*r.ScanIndexForward
 	if s.query != nil {
 		s.queryBounds()
 	} else {
 		s.scanBounds()
 	}
-	return s.startKey()
+	if err := s.startKey(); err != nil {
+		return err
+	}
+	if err := s.t.scalarKeys(s.paths); err != nil {
+		return err
+	}
+	if err := s.checkFilter(); err != nil {
+		return err
+	}
+	return s.checkProjected()
+}
+
+// checkFilter refuses filters of a query on the keys it asks for.
+func (s *search) checkFilter() error {
+	if s.condition == nil {
+		return nil
+	}
+	what := "Filter Expression"
+	if s.req.FilterExpression == nil {
+		what = "QueryFilter"
+	}
+	for _, path := range s.condition.Paths() {
+		if s.query != nil && s.keys.has(path[0].Name) {
+			return invalid("%s can only contain non-primary key attributes: Primary key attribute: %s", what, path[0].Name)
+		}
+	}
+	return s.t.scalarKeys(s.condition.Paths())
 }
 
 // checkProjected finds attributes that are wanted but not in the index: read
 // from the table for a local index, refused for a global one.
 func (s *search) checkProjected() error {
-	if s.ix.all {
+	if s.ix == nil || s.ix.all {
 		return nil
+	}
+	if s.ix.global && is(s.req.Select, "ALL_ATTRIBUTES") {
+		return invalidParam("Select type ALL_ATTRIBUTES is not supported for global secondary index %s because its projection type is not ALL", s.ix.name)
 	}
 	s.fetch = !s.ix.global && is(s.req.Select, "ALL_ATTRIBUTES")
 	for _, path := range s.paths {
@@ -260,41 +274,49 @@ func (s *search) startKey() error {
 	if start == nil {
 		return nil
 	}
+	const bad = "The provided starting key is invalid"
 	parts := s.t.keys.pick(start, attr.Item{})
 	if s.ix != nil {
 		parts = s.keys.pick(start, parts)
 	}
-	mismatch := func() error {
-		if s.query == nil || s.ix != nil {
-			return invalid("The provided starting key is invalid: The provided key element does not match the schema")
+	plainScan := s.query == nil && s.ix == nil
+	if len(start) != len(parts) && !plainScan {
+		return invalid(bad)
+	}
+	if !plainScan {
+		for _, a := range s.keys.attributes() {
+			if _, ok := start[a.Name]; !ok {
+				return invalid(bad)
+			}
 		}
-		return errKeySchema()
-	}
-	if len(start) != len(parts) {
-		if s.query == nil {
-			return mismatch()
+		if err := s.keys.checkKeyAttributes(start, errKeySchema); err != nil {
+			return err
 		}
-		return invalid("The provided starting key is invalid")
 	}
-	if err := s.t.keys.checkKeyAttributes(start, mismatch); err != nil {
-		return err
-	}
-	if err := s.keys.checkKeyAttributes(start, mismatch); err != nil {
-		return err
+	if err := s.t.keys.checkKeyAttributes(start, errKeySchema); err != nil || len(start) != len(parts) {
+		if err == nil {
+			err = errKeySchema()
+		}
+		return invalid(bad+": %s", asAPI(err).message)
 	}
 	key := s.keys.encode(start)
 	if s.query != nil {
-		if !attr.Equal(start[s.keys.hash.Name], s.query.Hash) {
-			return invalid("The provided starting key is outside query boundaries based on provided conditions")
-		}
-		if key := key; bytes.Compare(key, s.low) < 0 || s.high != nil && bytes.Compare(key, s.high) >= 0 {
+		moved := maps.Clone(start)
+		moved[s.keys.hash.Name] = s.query.Hash
+		if !s.within(s.keys.encode(moved)) {
 			return invalid("The provided starting key does not match the range key predicate")
+		}
+		if !attr.Equal(start[s.keys.hash.Name], s.query.Hash) {
+			if s.query.Op != "" {
+				return invalid("The query can return at most one row and cannot be restarted")
+			}
+			return invalid("The provided starting key is outside query boundaries based on provided conditions")
 		}
 	}
 	if s.ix != nil {
 		key = append(key, s.t.keys.encode(start)...)
 	}
-	if s.query == nil && (bytes.Compare(key, s.low) < 0 || s.high != nil && bytes.Compare(key, s.high) >= 0) {
+	if s.query == nil && !s.within(key) {
 		return invalid("The provided Exclusive start key is not within the segment")
 	}
 	if s.backward {

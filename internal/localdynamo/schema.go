@@ -206,10 +206,16 @@ func (ix *index) entry(t *table, base []byte, it attr.Item) (key []byte, project
 }
 
 // scalarKeys refuses paths that look inside a key attribute.
-func (t *table) scalarKeys(ix *index, paths []expr.Path) error {
+func (t *table) scalarKeys(paths []expr.Path) error {
+	const message = "Key attributes must be scalars; list random access '[]' and map lookup '.' are not allowed: %s: %s"
 	for _, p := range paths {
-		if len(p) > 1 && (t.keys.has(p[0].Name) || ix != nil && ix.keys.has(p[0].Name)) {
-			return invalid("Key attributes must be scalars; list random access '[]' and map lookup '.' are not allowed: Key: %s", p[0].Name)
+		if len(p) > 1 && t.keys.has(p[0].Name) {
+			return invalid(message, "Key", p[0].Name)
+		}
+		for _, ix := range t.indexes {
+			if len(p) > 1 && ix.keys.has(p[0].Name) {
+				return invalid(message, "IndexKey", p[0].Name)
+			}
 		}
 	}
 	return nil

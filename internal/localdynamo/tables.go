@@ -236,7 +236,7 @@ func deleteTable(ctx context.Context, c *call, body []byte) ([]byte, error) {
 	if p := t.record.DeletionProtectionEnabled; p != nil && *p {
 		return nil, invalid("Resource cannot be deleted as it is currently protected against deletion. Disable deletion protection first.")
 	}
-	answer, err := c.describe(ctx, "TableDescription", t, "DELETING", "")
+	answer, err := c.describe(ctx, "TableDescription", t, "DELETING", "DELETING")
 	if err != nil {
 		return nil, err
 	}
