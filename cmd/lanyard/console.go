@@ -8,6 +8,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/lanyard-auth/lanyard/internal/demo"
 	"github.com/lanyard-auth/lanyard/pkg/api"
 	"github.com/lanyard-auth/lanyard/pkg/config"
 )
@@ -54,6 +55,28 @@ func (c *console) greet(cfg config.Config, s *serveCommand, local bool) {
 		fmt.Fprintf(c.w, "  Mail     %s/dev/mail\n", cfg.PublicURL)
 	}
 	fmt.Fprintf(c.w, "  Store    %s\n\n  Stop with Ctrl-C.\n\n", store)
+}
+
+// tour prints commands that show the worked example, ready to paste.
+func (c *console) tour(cfg config.Config, e *demo.Example) {
+	if c.json {
+		return
+	}
+	fmt.Fprintf(c.w, "  %s: alice is its admin, bob manager, carol member, dave viewer; erin is outside.\n", c.bold("Coastal Marine Services"))
+	fmt.Fprintf(c.w, "  Everybody's password is %q. Sign in as carol and ask what she may do:\n\n", demo.Password)
+	fmt.Fprintf(c.w, "  TOKEN=$(curl -s %s/api/auth/login -H 'Content-Type: application/json' \\\n", cfg.PublicURL)
+	fmt.Fprintf(c.w, "    -d '{\"email\":\"carol@%s\",\"password\":\"%s\",\"delivery\":\"body\"}' \\\n", demo.Domain, demo.Password)
+	fmt.Fprintf(c.w, "    | sed 's/.*\"accessToken\":\"\\([^\"]*\\).*/\\1/')\n\n")
+	fmt.Fprintf(c.w, "  curl -s %s/api/permissions/check -H \"Authorization: Bearer $TOKEN\" -H 'Content-Type: application/json' \\\n", cfg.PublicURL)
+	fmt.Fprint(c.w, "    -d '{\"checks\":[")
+	for i, boat := range e.Boats {
+		if i > 0 {
+			fmt.Fprint(c.w, ",")
+		}
+		fmt.Fprintf(c.w, "{\"entityId\":\"%s\",\"action\":\"edit\"}", boat)
+	}
+	fmt.Fprint(c.w, "]}'\n\n")
+	fmt.Fprintf(c.w, "  curl -s %s/api/organizations/%s/entities -H \"Authorization: Bearer $TOKEN\"\n\n", cfg.PublicURL, e.OrganizationID)
 }
 
 func (c *console) bold(s string) string { return c.paint("1", s) }

@@ -17,6 +17,7 @@ import (
 
 	openapi "github.com/lanyard-auth/lanyard/api"
 	"github.com/lanyard-auth/lanyard/internal/catalog"
+	"github.com/lanyard-auth/lanyard/internal/demo"
 	"github.com/lanyard-auth/lanyard/pkg/assembly"
 	"github.com/lanyard-auth/lanyard/pkg/config"
 	"github.com/lanyard-auth/lanyard/pkg/mail"
@@ -30,7 +31,8 @@ type serveCommand struct {
 	Listen   string `help:"Address to listen on." default:"127.0.0.1:8080"`
 	Data     string `help:"Directory of the embedded store and the keys." default:".lanyard"`
 	DynamoDB string `name:"dynamodb" help:"URL of a DynamoDB to use instead of the embedded store." placeholder:"URL"`
-	Log      string `help:"Log format." enum:"text,json,auto" default:"auto"`
+	Demo     bool   `help:"Fill in Coastal Marine Services, the worked example, and print commands to try."`
+	Log      string `help:"Log format: text for people, json for programs; auto takes LANYARD_LOG, else text." enum:"text,json,auto" default:"auto"`
 }
 
 // maxHeader is API Gateway's bound on the request line and all headers; the
@@ -60,7 +62,7 @@ func (c *serveCommand) Run(ctx context.Context) (err error) {
 	a := &assembly.Assembly{Keys: keys, Version: version, Deps: service.Deps{
 		Config: cfg, Table: store.table, Now: time.Now, Log: logs.logger, SessionsEnded: func(string) {},
 	}}
-	run, err := c.start(a, store, logs)
+	run, err := c.start(ctx, a, store, logs)
 	if err != nil {
 		return errors.Join(err, l.Close())
 	}
@@ -70,6 +72,9 @@ func (c *serveCommand) Run(ctx context.Context) (err error) {
 		work.Go(func() { loop(background) })
 	}
 	logs.greet(cfg, c, store.local)
+	if run.example != nil {
+		logs.tour(cfg, run.example)
+	}
 	err = serveUntil(ctx, &http.Server{
 		Handler: run.handler, MaxHeaderBytes: maxHeader, ReadHeaderTimeout: 10 * time.Second,
 		ReadTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute,
@@ -83,10 +88,11 @@ func (c *serveCommand) Run(ctx context.Context) (err error) {
 type running struct {
 	handler http.Handler
 	loops   []func(context.Context)
+	example *demo.Example // nil without --demo
 }
 
 // start puts the server together on an assembly.
-func (c *serveCommand) start(a *assembly.Assembly, store *store, logs *console) (*running, error) {
+func (c *serveCommand) start(ctx context.Context, a *assembly.Assembly, store *store, logs *console) (*running, error) {
 	auth, checker, err := a.Authorizer()
 	if err != nil {
 		return nil, err
@@ -126,11 +132,21 @@ func (c *serveCommand) start(a *assembly.Assembly, store *store, logs *console) 
 		mux.Handle(mail.MailboxPath, page)
 		mux.Handle(mail.MailboxPath+"/", page)
 	}
+	run := &running{handler: mux}
+	if c.Demo {
+		if !store.local || !a.Deps.Config.Local() {
+			return nil, errors.New("--demo makes accounts with a known password: it is for a store and an address of this machine")
+		}
+		if run.example, err = demo.Seed(ctx, a.Deps.Table, services); err != nil {
+			return nil, fmt.Errorf("demo: %w", err)
+		}
+	}
 	ticks := make(chan time.Time)
-	return &running{handler: mux, loops: []func(context.Context){
+	run.loops = []func(context.Context){
 		func(ctx context.Context) { relay.Run(ctx, ticks) },
 		func(ctx context.Context) { followUp(ctx, a, tasks, relay, wake) },
-	}}, nil
+	}
+	return run, nil
 }
 
 // followUp carries out tasks and then wakes the relay: after every request
