@@ -182,7 +182,7 @@ func (s *Service) DeleteMe(ctx context.Context, password string) error {
 
 // delete removes a user: identity, credentials and claims at once, what hangs
 // on them by a task. From the transaction on, no session of theirs is live.
-func (s *Service) delete(ctx context.Context, l *Loaded, event audit.Event) error {
+func (s *Service) delete(ctx context.Context, l *Loaded, event audit.Event, also ...*table.Write) error {
 	st := l.State
 	writes, err := s.Audit.Record(ctx, event)
 	if err != nil {
@@ -207,7 +207,7 @@ func (s *Service) delete(ctx context.Context, l *Loaded, event audit.Event) erro
 	} else {
 		gone.If("appointments = ?", st.Appointments)
 	}
-	writes = append(writes, purge, gone,
+	writes = append(append(writes, also...), purge, gone,
 		table.Delete(table.UserProfile(st.ID)), table.Delete(table.Password(st.ID)), table.Delete(table.TOTP(st.ID)))
 	if st.Email != "" {
 		writes = append(writes, table.Delete(table.EmailClaim(st.Email)).If("userId = ?", st.ID))

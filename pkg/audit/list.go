@@ -126,7 +126,7 @@ func (l *Log) begin(f Filter, limit int, after Position) (*page, string, error) 
 	if f.From.After(oldest) {
 		oldest = f.From.UTC()
 	}
-	p := &page{filter: f, limit: limit, position: after}
+	p := &page{filter: f, limit: limit, events: []Event{}, position: after}
 	if after == "" {
 		newest := now.Add(time.Minute) // clocks differ
 		if !f.To.IsZero() && f.To.Before(newest) {

@@ -51,6 +51,7 @@ type Caller struct {
 	SourceIP  string // as the gateway saw the connection, never from a client's header
 	UserAgent string // sanitised: printable, at most 256 bytes
 	Principal *Principal
+	Lent      bool   // admitted to an operator's route by lent power, not their own
 	Denial    Denial // set when Principal is nil because a credential was refused
 
 	// Credentials that handlers of the session routes need and nobody else.

@@ -95,6 +95,9 @@ func Delegation(userID, scope string) Key {
 	return Key{User(userID), PrefixAccess + "DELEGATION#" + scope}
 }
 
+// DelegationID finds a delegation's key by its id.
+func DelegationID(id string) Key { k := "DELEGATION#" + id; return Key{k, k} }
+
 // AdminCount is the counter that keeps the last super admin.
 func AdminCount() Key { return Key{"META", "ADMINS"} }
 
