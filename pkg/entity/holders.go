@@ -57,6 +57,10 @@ func (s *Service) Holders(ctx context.Context, place access.Resource, a access.A
 	if place.Kind == access.KindDocument {
 		runs = append(runs, runShares)
 	}
+	facts := 2 // of each user
+	if place.Kind == access.KindDocument {
+		facts = 3
+	}
 	rounds, began := 0, from == ""
 	for _, r := range runs {
 		if began = began || r == run; !began {
@@ -67,7 +71,7 @@ func (s *Service) Holders(ctx context.Context, place access.Resource, a access.A
 				return holders, r + ":" + after, nil
 			}
 			var users []string
-			if users, more, err = s.listed(ctx, place, r, after, min(limit+2, 24)); err != nil {
+			if users, more, err = s.listed(ctx, place, r, after, min(limit+2, perRound/facts)); err != nil {
 				return nil, "", err
 			}
 			found, err := s.judge(ctx, place, r, a, users)

@@ -10,12 +10,13 @@ import (
 	"github.com/lanyard-auth/lanyard/pkg/table"
 )
 
-// Bounds of one page of a search: how many things are looked at together, and
-// how many rounds of reads a page may take. A page that is out of rounds ends
-// early, with a place to go on; so no page is slow, however little of what is
-// looked at belongs in it.
+// Bounds of one page of a list: how many things are looked at in one round of
+// reads, such that one BatchGet of 100 takes them, and how many rounds a page
+// may take. A page that is out of rounds ends early, with a place to go on; so
+// no page is slow, however little of what is looked at belongs in it.
 const (
-	perRound  = 49 // entities, each with its organization, in one BatchGet of 100
+	perRound  = 97 // things under one organization, entity and document
+	perPair   = 49 // entities, each with its organization
 	maxRounds = 12
 )
 
@@ -207,7 +208,7 @@ func (w *walker) run(documents bool) error {
 	if w.from.Kind != access.KindPlatform {
 		sel.From = access.Position{Kind: w.from.Kind, ID: w.from.ID}
 	}
-	size := min(w.q.Limit+1, perRound)
+	size := min(w.q.Limit+1, perPair)
 	for c, err := range w.s.Access.Allowed(w.ctx, w.q.UserID, w.q.Action, sel, access.Cached) {
 		if err != nil {
 			return fmt.Errorf("search: %w", err)

@@ -409,7 +409,9 @@ func TestListsBelieveTheTableAndNotTheIndex(t *testing.T) {
 func TestAuthZENMessages(t *testing.T) {
 	w := newWorld(t)
 	admin, e := w.admins[0], w.entities[0]
-	good := func() tuple { return tuple{"subject": user(admin), "action": act("view"), "resource": thing("entity", e)} }
+	good := func() tuple {
+		return tuple{"subject": user(admin), "action": act("view"), "resource": thing("entity", e)}
+	}
 	with := func(k string, v any) tuple { g := good(); g[k] = v; return g }
 	without := func(k string) tuple { g := good(); delete(g, k); return g }
 	const evaluation, evaluations = "/access/v1/evaluation", "/access/v1/evaluations"

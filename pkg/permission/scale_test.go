@@ -1,0 +1,240 @@
+package permission_test
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/lanyard-auth/lanyard/internal/localdynamo"
+	"github.com/lanyard-auth/lanyard/internal/tenanttest"
+	"github.com/lanyard-auth/lanyard/pkg/access"
+	"github.com/lanyard-auth/lanyard/pkg/facts"
+	"github.com/lanyard-auth/lanyard/pkg/table"
+)
+
+// mostRequests is what one page may cost, whatever there is: a bounded number
+// of rounds of a few reads.
+const mostRequests = 60
+
+// fill writes many items, a hundred at a time.
+func fill(w *tenanttest.World, n int, item func(i int) any) {
+	w.Helper()
+	for from := 0; from < n; from += table.MaxTransaction {
+		var writes []*table.Write
+		for i := from; i < min(n, from+table.MaxTransaction); i++ {
+			writes = append(writes, table.Put(item(i)))
+		}
+		if err := w.Store.Transact(w.Context(), writes...); err != nil {
+			w.Fatal(err)
+		}
+	}
+	w.Access.ForgetAll()
+}
+
+type bulk struct {
+	table.Key
+	table.IndexKey
+	facts.EntityPlace
+	Type string `dynamo:"type"`
+	Name string `dynamo:"name"`
+}
+
+// pages reads every page and gives the items' ids and the most requests that
+// one page took.
+func pages(w *tenanttest.World, user, path, field string) (ids []string, most int) {
+	w.Helper()
+	cursor := ""
+	for range 2000 {
+		var page struct {
+			Items      []map[string]any
+			NextCursor string
+		}
+		w.Store.Transport.Reset()
+		w.Want(200, user, "GET", path+cursor, nil, &page)
+		most = max(most, w.Store.Transport.Calls())
+		for _, it := range page.Items {
+			ids = append(ids, it[field].(string))
+		}
+		if page.NextCursor == "" {
+			return ids, most
+		}
+		cursor = "&cursor=" + page.NextCursor
+	}
+	w.Fatalf("%s does not end", path)
+	return nil, 0
+}
+
+// With thousands of entities, grants and members, lists still come page by page
+// at a bounded cost each, and a check costs what it costs with ten.
+func TestAtTenThousand(t *testing.T) {
+	n := 10_000
+	if testing.Short() {
+		n = 1_500
+	}
+	w := tenanttest.New(t)
+	org := w.Org()
+	admin := w.Member(org, access.RoleAdmin)
+	few, many := w.Member(org, access.RoleMember), w.Member(org, access.RoleMember)
+	ids := make([]string, n)
+	fill(w, n, func(i int) any {
+		ids[i] = w.ID()
+		typ := "boat"
+		if i%1000 == 7 {
+			typ = "rare"
+		}
+		return bulk{table.Entity(ids[i]), table.InOrgEntities(org, typ, ids[i]), facts.EntityPlace{ID: ids[i], OrgID: org}, typ, fmt.Sprint(i)}
+	})
+	fill(w, n, func(i int) any {
+		return facts.NewGrant(many, ids[i], org, access.LevelEditor, admin, w.Now(), time.Time{})
+	})
+	fill(w, 10, func(i int) any {
+		return facts.NewGrant(few, ids[i], org, access.LevelEditor, admin, w.Now(), time.Time{})
+	})
+	fill(w, n, func(i int) any {
+		u := w.ID()
+		return facts.NewMembership(u, org, access.RoleMember, admin, w.Now())
+	})
+
+	cost := func(user, entityID string) int {
+		t.Helper()
+		w.Access.ForgetUsers(user)
+		w.Access.ForgetResources(access.Ref{Kind: access.KindEntity, ID: entityID})
+		w.Store.Transport.Reset()
+		if d := w.Check(user, entityID, "edit", "strong"); !d.Allowed || d.Source != "grant" {
+			t.Errorf("%+v", d)
+		}
+		return w.Store.Transport.Calls()
+	}
+	cost(many, ids[0]) // finds out that there are many
+	if a, b := cost(few, ids[3]), cost(many, ids[n-1]); a != b {
+		t.Errorf("a check with ten grants takes %d requests, with %d it takes %d", a, n, b)
+	}
+	lists := map[string]struct {
+		user, path, field string
+		want              int
+	}{
+		"an admin's entities":          {admin, "/api/organizations/" + org + "/entities?limit=100", "id", n},
+		"a member's entities":          {many, "/api/organizations/" + org + "/entities?limit=100", "id", n},
+		"few of many":                  {few, "/api/organizations/" + org + "/entities?limit=100", "id", 10},
+		"a rare type":                  {admin, "/api/organizations/" + org + "/entities?limit=100&type=rare", "id", (n + 992) / 1000},
+		"a rare type among the grants": {many, "/api/organizations/" + org + "/entities?limit=100&type=rare", "id", (n + 992) / 1000},
+		"on which editing is allowed":  {many, "/api/permissions/entities?limit=100&action=edit", "id", n},
+		"everyone with access":         {admin, "/api/entities/" + ids[0] + "/permissions?limit=100", "userId", 3},
+	}
+	for name, l := range lists {
+		got, most := pages(w, l.user, l.path, l.field)
+		slices.Sort(got)
+		if len(got) != l.want || len(slices.Compact(got)) != l.want {
+			t.Errorf("%s: %d, want %d", name, len(got), l.want)
+		}
+		if most > mostRequests {
+			t.Errorf("%s: a page took %d requests", name, most)
+		}
+	}
+}
+
+// Every operation keeps to the table use and the number of requests it
+// declares: the function's IAM policy and the documented cost are made from these.
+func TestOperationsDoWhatTheyDeclare(t *testing.T) {
+	w := newWorld(t)
+	if w.Store.Engine == nil {
+		t.Skip("needs the embedded engine's policies")
+	}
+	e, d, admin := w.entities[2], w.documents[0], w.admins[0]
+	question := tuple{"subject": user(w.people["granted"]), "action": act("view"), "resource": thing("entity", e)}
+	requests := map[string]func() (path string, body any){
+		"entities-list": func() (string, any) { return "/api/organizations/" + w.orgs[0] + "/entities?type=boat", nil },
+		"entities-create": func() (string, any) {
+			return "/api/organizations/" + w.orgs[0] + "/entities", tuple{"type": "b", "name": "b"}
+		},
+		"entities-get":              func() (string, any) { return "/api/entities/" + e, nil },
+		"entities-change":           func() (string, any) { return "/api/entities/" + e, tuple{"name": "x", "attributes": tuple{"a": 1}} },
+		"entities-delete":           func() (string, any) { return "/api/entities/" + w.Entity(admin, w.orgs[0], "b", "b"), nil },
+		"entities-permissions-list": func() (string, any) { return "/api/entities/" + e + "/permissions", nil },
+		"entities-permissions-grant": func() (string, any) {
+			return "/api/entities/" + e + "/permissions", tuple{"userId": w.Member(w.orgs[0], access.RoleMember), "level": "viewer"}
+		},
+		"entities-permissions-change": func() (string, any) {
+			return "/api/entities/" + e + "/permissions/" + w.people["granted"], tuple{"level": "viewer", "expiresAt": w.Now().Add(time.Hour)}
+		},
+		"entities-permissions-revoke": func() (string, any) {
+			u := w.Member(w.orgs[0], access.RoleMember)
+			w.Grant(admin, e, u, "viewer")
+			return "/api/entities/" + e + "/permissions/" + u, nil
+		},
+		"documents-list":        func() (string, any) { return "/api/entities/" + e + "/documents", nil },
+		"documents-create":      func() (string, any) { return "/api/entities/" + e + "/documents", tuple{"title": "t"} },
+		"documents-get":         func() (string, any) { return "/api/documents/" + d, nil },
+		"documents-change":      func() (string, any) { return "/api/documents/" + d, tuple{"content": "x"} },
+		"documents-delete":      func() (string, any) { return "/api/documents/" + w.Document(admin, e, "t"), nil },
+		"documents-shares-list": func() (string, any) { return "/api/documents/" + d + "/shares", nil },
+		"documents-shares-create": func() (string, any) {
+			return "/api/documents/" + d + "/shares", tuple{"userId": w.User(), "level": "viewer"}
+		},
+		"documents-shares-revoke": func() (string, any) {
+			u := w.User()
+			w.Share(admin, d, u, "viewer")
+			return "/api/documents/" + d + "/shares/" + u, nil
+		},
+		"permissions-check": func() (string, any) {
+			return "/api/permissions/check", tuple{"userId": w.people["granted"], "checks": []tuple{{"entityId": e, "action": "view"}, {"documentId": d, "action": "view"}}}
+		},
+		"permissions-explain": func() (string, any) {
+			return "/api/permissions/explain", tuple{"documentId": d, "action": "view", "userId": w.people["granted"]}
+		},
+		"permissions-entities": func() (string, any) { return "/api/permissions/entities?action=view&limit=5", nil },
+		"authzen-evaluation":   func() (string, any) { return "/access/v1/evaluation", question },
+		"authzen-evaluations":  func() (string, any) { return "/access/v1/evaluations", tuple{"evaluations": []tuple{question}} },
+		"authzen-search-resource": func() (string, any) {
+			return "/access/v1/search/resource", tuple{"subject": user(admin), "action": act("view"), "resource": tuple{"type": "document"}, "page": tuple{"limit": 2}}
+		},
+		"authzen-search-action": func() (string, any) { return "/access/v1/search/action", question },
+		"authzen-search-subject": func() (string, any) {
+			return "/access/v1/search/subject", tuple{"subject": tuple{"type": "user"}, "action": act("view"), "resource": thing("document", d)}
+		},
+		"authzen-configuration": func() (string, any) { return "/.well-known/authzen-configuration", nil },
+	}
+	for _, op := range w.Operations {
+		request, ok := requests[op.ID]
+		if !ok {
+			t.Errorf("%s has no sample request here", op.ID)
+			continue
+		}
+		policy := localdynamo.Policy{}
+		for _, u := range op.Table {
+			s := localdynamo.Statement{Keys: u.Keys, Index: u.Index}
+			for _, a := range u.Actions {
+				s.Actions = append(s.Actions, string(a))
+			}
+			policy = append(policy, s)
+		}
+		for _, who := range []string{admin, w.people["superadmin"], w.people["delegate"], w.people["granted"]} {
+			path, body := request()
+			// Once cold, held to the policy; the second request's reads come from the cache.
+			w.Access.ForgetAll()
+			w.Store.Engine.SetPolicy(policy)
+			w.Store.Transport.Reset()
+			status, raw := w.Raw(who, op.Method, path, body)
+			calls := w.Store.Transport.Calls()
+			w.Store.Engine.SetPolicy(nil)
+			if status >= 500 {
+				t.Errorf("%s: %d %s", op.ID, status, raw)
+			}
+			if who != admin {
+				continue
+			}
+			if status >= 300 {
+				t.Errorf("%s: %d %s", op.ID, status, raw)
+			}
+			if op.Method == "GET" {
+				w.Store.Transport.Reset()
+				w.Want(200, who, op.Method, path, body, nil)
+				calls = w.Store.Transport.Calls()
+			}
+			if calls > op.Requests {
+				t.Errorf("%s takes %d requests, and declares %d", op.ID, calls, op.Requests)
+			}
+		}
+	}
+}
