@@ -177,11 +177,11 @@ type searchInput struct{ Body Searching }
 
 type resultsOutput struct{ Body Results }
 
-func searchOperation(kind, summary string, uses []api.Use, sample map[string]any, search func(context.Context, Searching) (Results, error)) api.Operation {
+func searchOperation(kind, summary string, requests int, uses []api.Use, sample map[string]any, search func(context.Context, Searching) (Results, error)) api.Operation {
 	return api.New(api.Spec{
 		ID: "authzen-search-" + kind, Method: http.MethodPost, Path: "/access/v1/search/" + kind, Tag: authzenTag, Access: api.User, Interop: true,
 		Summary: summary, Description: fallsShort,
-		Table: uses, Requests: 8, Audit: powerUsed, Event: api.Event{Body: sample},
+		Table: uses, Requests: requests, Audit: powerUsed, Event: api.Event{Body: sample},
 	}, func(ctx context.Context, in *searchInput) (*resultsOutput, error) {
 		r, err := search(ctx, in.Body)
 		return &resultsOutput{Body: r}, err
@@ -191,18 +191,18 @@ func searchOperation(kind, summary string, uses []api.Use, sample map[string]any
 // SearchResourceOperation is POST /access/v1/search/resource.
 func SearchResourceOperation(s *Service) api.Operation {
 	return searchOperation("resource", "Find what a subject may do something to (AuthZEN Authorization API 1.0).",
-		[]api.Use{readsFacts, readsOrg, readsEntity, readsDocument, listsOrgs, listsOrg, listsEntity, writesAudit}, sampleTuple(), s.SearchResources)
+		30, []api.Use{readsFacts, readsOrg, readsEntity, readsDocument, listsOrgs, listsOrg, listsEntity, writesAudit}, sampleTuple(), s.SearchResources)
 }
 
 // SearchActionOperation is POST /access/v1/search/action.
 func SearchActionOperation(s *Service) api.Operation {
-	return searchOperation("action", "Find what a subject may do to a resource (AuthZEN Authorization API 1.0).", checks, sampleTuple("action"), s.SearchActions)
+	return searchOperation("action", "Find what a subject may do to a resource (AuthZEN Authorization API 1.0).", 7, checks, sampleTuple("action"), s.SearchActions)
 }
 
 // SearchSubjectOperation is POST /access/v1/search/subject.
 func SearchSubjectOperation(s *Service) api.Operation {
 	return searchOperation("subject", "Find who may do something to a resource, by a role, grant or share (AuthZEN Authorization API 1.0).",
-		[]api.Use{readsFacts, readsOrg, readsEntity, readsDocument, listsOrg, listsEntity, listsDocument, writesAudit}, sampleTuple(), s.SearchSubjects)
+		12, []api.Use{readsFacts, readsOrg, readsEntity, readsDocument, listsOrg, listsEntity, listsDocument, writesAudit}, sampleTuple(), s.SearchSubjects)
 }
 
 // Configuration is the metadata of the policy decision point.

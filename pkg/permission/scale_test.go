@@ -6,7 +6,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/lanyard-auth/lanyard/internal/localdynamo"
 	"github.com/lanyard-auth/lanyard/internal/tenanttest"
 	"github.com/lanyard-auth/lanyard/pkg/access"
 	"github.com/lanyard-auth/lanyard/pkg/facts"
@@ -69,7 +68,7 @@ func pages(w *tenanttest.World, user, path, field string) (ids []string, most in
 // at a bounded cost each, and a check costs what it costs with ten.
 func TestAtTenThousand(t *testing.T) {
 	n := 10_000
-	if testing.Short() {
+	if testing.Short() || raceDetector {
 		n = 1_500
 	}
 	w := tenanttest.New(t)
@@ -115,7 +114,6 @@ func TestAtTenThousand(t *testing.T) {
 		want              int
 	}{
 		"an admin's entities":          {admin, "/api/organizations/" + org + "/entities?limit=100", "id", n},
-		"a member's entities":          {many, "/api/organizations/" + org + "/entities?limit=100", "id", n},
 		"few of many":                  {few, "/api/organizations/" + org + "/entities?limit=100", "id", 10},
 		"a rare type":                  {admin, "/api/organizations/" + org + "/entities?limit=100&type=rare", "id", (n + 992) / 1000},
 		"a rare type among the grants": {many, "/api/organizations/" + org + "/entities?limit=100&type=rare", "id", (n + 992) / 1000},
@@ -130,111 +128,6 @@ func TestAtTenThousand(t *testing.T) {
 		}
 		if most > mostRequests {
 			t.Errorf("%s: a page took %d requests", name, most)
-		}
-	}
-}
-
-// Every operation keeps to the table use and the number of requests it
-// declares: the function's IAM policy and the documented cost are made from these.
-func TestOperationsDoWhatTheyDeclare(t *testing.T) {
-	w := newWorld(t)
-	if w.Store.Engine == nil {
-		t.Skip("needs the embedded engine's policies")
-	}
-	e, d, admin := w.entities[2], w.documents[0], w.admins[0]
-	question := tuple{"subject": user(w.people["granted"]), "action": act("view"), "resource": thing("entity", e)}
-	requests := map[string]func() (path string, body any){
-		"entities-list": func() (string, any) { return "/api/organizations/" + w.orgs[0] + "/entities?type=boat", nil },
-		"entities-create": func() (string, any) {
-			return "/api/organizations/" + w.orgs[0] + "/entities", tuple{"type": "b", "name": "b"}
-		},
-		"entities-get":              func() (string, any) { return "/api/entities/" + e, nil },
-		"entities-change":           func() (string, any) { return "/api/entities/" + e, tuple{"name": "x", "attributes": tuple{"a": 1}} },
-		"entities-delete":           func() (string, any) { return "/api/entities/" + w.Entity(admin, w.orgs[0], "b", "b"), nil },
-		"entities-permissions-list": func() (string, any) { return "/api/entities/" + e + "/permissions", nil },
-		"entities-permissions-grant": func() (string, any) {
-			return "/api/entities/" + e + "/permissions", tuple{"userId": w.Member(w.orgs[0], access.RoleMember), "level": "viewer"}
-		},
-		"entities-permissions-change": func() (string, any) {
-			return "/api/entities/" + e + "/permissions/" + w.people["granted"], tuple{"level": "viewer", "expiresAt": w.Now().Add(time.Hour)}
-		},
-		"entities-permissions-revoke": func() (string, any) {
-			u := w.Member(w.orgs[0], access.RoleMember)
-			w.Grant(admin, e, u, "viewer")
-			return "/api/entities/" + e + "/permissions/" + u, nil
-		},
-		"documents-list":        func() (string, any) { return "/api/entities/" + e + "/documents", nil },
-		"documents-create":      func() (string, any) { return "/api/entities/" + e + "/documents", tuple{"title": "t"} },
-		"documents-get":         func() (string, any) { return "/api/documents/" + d, nil },
-		"documents-change":      func() (string, any) { return "/api/documents/" + d, tuple{"content": "x"} },
-		"documents-delete":      func() (string, any) { return "/api/documents/" + w.Document(admin, e, "t"), nil },
-		"documents-shares-list": func() (string, any) { return "/api/documents/" + d + "/shares", nil },
-		"documents-shares-create": func() (string, any) {
-			return "/api/documents/" + d + "/shares", tuple{"userId": w.User(), "level": "viewer"}
-		},
-		"documents-shares-revoke": func() (string, any) {
-			u := w.User()
-			w.Share(admin, d, u, "viewer")
-			return "/api/documents/" + d + "/shares/" + u, nil
-		},
-		"permissions-check": func() (string, any) {
-			return "/api/permissions/check", tuple{"userId": w.people["granted"], "checks": []tuple{{"entityId": e, "action": "view"}, {"documentId": d, "action": "view"}}}
-		},
-		"permissions-explain": func() (string, any) {
-			return "/api/permissions/explain", tuple{"documentId": d, "action": "view", "userId": w.people["granted"]}
-		},
-		"permissions-entities": func() (string, any) { return "/api/permissions/entities?action=view&limit=5", nil },
-		"authzen-evaluation":   func() (string, any) { return "/access/v1/evaluation", question },
-		"authzen-evaluations":  func() (string, any) { return "/access/v1/evaluations", tuple{"evaluations": []tuple{question}} },
-		"authzen-search-resource": func() (string, any) {
-			return "/access/v1/search/resource", tuple{"subject": user(admin), "action": act("view"), "resource": tuple{"type": "document"}, "page": tuple{"limit": 2}}
-		},
-		"authzen-search-action": func() (string, any) { return "/access/v1/search/action", question },
-		"authzen-search-subject": func() (string, any) {
-			return "/access/v1/search/subject", tuple{"subject": tuple{"type": "user"}, "action": act("view"), "resource": thing("document", d)}
-		},
-		"authzen-configuration": func() (string, any) { return "/.well-known/authzen-configuration", nil },
-	}
-	for _, op := range w.Operations {
-		request, ok := requests[op.ID]
-		if !ok {
-			t.Errorf("%s has no sample request here", op.ID)
-			continue
-		}
-		policy := localdynamo.Policy{}
-		for _, u := range op.Table {
-			s := localdynamo.Statement{Keys: u.Keys, Index: u.Index}
-			for _, a := range u.Actions {
-				s.Actions = append(s.Actions, string(a))
-			}
-			policy = append(policy, s)
-		}
-		for _, who := range []string{admin, w.people["superadmin"], w.people["delegate"], w.people["granted"]} {
-			path, body := request()
-			// Once cold, held to the policy; the second request's reads come from the cache.
-			w.Access.ForgetAll()
-			w.Store.Engine.SetPolicy(policy)
-			w.Store.Transport.Reset()
-			status, raw := w.Raw(who, op.Method, path, body)
-			calls := w.Store.Transport.Calls()
-			w.Store.Engine.SetPolicy(nil)
-			if status >= 500 {
-				t.Errorf("%s: %d %s", op.ID, status, raw)
-			}
-			if who != admin {
-				continue
-			}
-			if status >= 300 {
-				t.Errorf("%s: %d %s", op.ID, status, raw)
-			}
-			if op.Method == "GET" {
-				w.Store.Transport.Reset()
-				w.Want(200, who, op.Method, path, body, nil)
-				calls = w.Store.Transport.Calls()
-			}
-			if calls > op.Requests {
-				t.Errorf("%s takes %d requests, and declares %d", op.ID, calls, op.Requests)
-			}
 		}
 	}
 }
