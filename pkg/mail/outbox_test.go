@@ -13,18 +13,21 @@ import (
 )
 
 // everything gives all that the store has been sent, as it went over the wire.
-func everything(t *testing.T, p *post) *strings.Builder {
-	var seen strings.Builder
+func everything(t *testing.T, p *post) *lockedBuffer {
+	t.Helper()
+	seen := &lockedBuffer{}
 	p.store.Transport.Intercept(func(r *http.Request, _ string, next http.RoundTripper) (*http.Response, error) {
 		body, err := io.ReadAll(r.Body)
 		if err != nil {
 			return nil, err
 		}
-		seen.Write(body)
+		if _, err := seen.Write(body); err != nil {
+			return nil, err
+		}
 		r.Body = io.NopCloser(strings.NewReader(string(body)))
 		return next.RoundTrip(r)
 	})
-	return &seen
+	return seen
 }
 
 func TestQueuedMailHoldsNoTokenLinkOrAddress(t *testing.T) {

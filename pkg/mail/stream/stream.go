@@ -2,6 +2,8 @@ package stream
 
 import (
 	"context"
+	"encoding/json"
+	"fmt"
 	"log/slog"
 	"strings"
 	"time"
@@ -26,8 +28,24 @@ type Route struct {
 // Handler serves the event source.
 type Handler struct {
 	Routes []Route
-	Now    func() time.Time
-	Log    *slog.Logger
+	// Sweep does all work that is due, whatever the stream brought: retries,
+	// and what was cut off. A schedule calls for it.
+	Sweep func(ctx context.Context) error
+	Now   func() time.Time
+	Log   *slog.Logger
+}
+
+// Invoke serves one invocation of the function: a batch of the stream, or, for
+// an event without records, the schedule's call for a sweep.
+func (h *Handler) Invoke(ctx context.Context, event json.RawMessage) (events.DynamoDBEventResponse, error) {
+	var batch events.DynamoDBEvent
+	if err := json.Unmarshal(event, &batch); err != nil {
+		return events.DynamoDBEventResponse{}, fmt.Errorf("read event: %w", err)
+	}
+	if batch.Records == nil {
+		return events.DynamoDBEventResponse{BatchItemFailures: []events.DynamoDBBatchItemFailure{}}, h.Sweep(ctx)
+	}
+	return h.Serve(ctx, batch)
 }
 
 // Serve handles one batch. Records are taken in order; after a failure the

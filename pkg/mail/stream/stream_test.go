@@ -106,3 +106,31 @@ func TestOnlyWhatFailedIsReported(t *testing.T) {
 		t.Errorf("log: %s", log)
 	}
 }
+
+func TestScheduleCallsForASweep(t *testing.T) {
+	swept, handled := 0, 0
+	var fail error
+	h := stream.Handler{
+		Routes: []stream.Route{{Prefix: "OUTBOX#", Due: "nextAttemptAt", Handle: func(context.Context, table.Key) error { handled++; return nil }}},
+		Sweep:  func(context.Context) error { swept++; return fail },
+		Now:    func() time.Time { return now }, Log: slog.New(slog.DiscardHandler),
+	}
+	for _, event := range []string{`{"source":"aws.events","detail-type":"Scheduled Event","detail":{}}`, `{}`} {
+		if _, err := h.Invoke(t.Context(), json.RawMessage(event)); err != nil {
+			t.Error(err)
+		}
+	}
+	if _, err := h.Invoke(t.Context(), json.RawMessage(`{"Records":[`+rec("INSERT", s("OUTBOX#3"), s("a"), "1", due)+`]}`)); err != nil {
+		t.Error(err)
+	}
+	if swept != 2 || handled != 1 {
+		t.Errorf("swept %d times, handled %d", swept, handled)
+	}
+	fail = errors.New("store is away")
+	if _, err := h.Invoke(t.Context(), json.RawMessage(`{}`)); !errors.Is(err, fail) {
+		t.Errorf("got %v", err)
+	}
+	if _, err := h.Invoke(t.Context(), json.RawMessage(`[`)); err == nil {
+		t.Error("read what is no event")
+	}
+}
