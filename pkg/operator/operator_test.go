@@ -89,8 +89,12 @@ func (codec) ParseCursor(_ context.Context, raw, who, query string) ([]byte, err
 }
 
 func newWorld(t *testing.T, set ...func(*config.Config)) *world {
+	return newWorldOn(t, dynamotest.New(t), set...)
+}
+
+func newWorldOn(t *testing.T, store *dynamotest.Store, set ...func(*config.Config)) *world {
 	t.Helper()
-	w := &world{t: t, store: dynamotest.New(t), now: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC), ended: map[string]int{}, sid: map[string]string{}}
+	w := &world{t: t, store: store, now: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC), ended: map[string]int{}, sid: map[string]string{}}
 	cfg, err := config.Load(nil)
 	if err != nil {
 		t.Fatal(err)

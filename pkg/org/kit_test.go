@@ -49,9 +49,11 @@ type world struct {
 	budget bool
 }
 
-func newWorld(t *testing.T) *world {
+func newWorld(t *testing.T) *world { return newWorldOn(t, dynamotest.New(t)) }
+
+func newWorldOn(t *testing.T, store *dynamotest.Store) *world {
 	t.Helper()
-	w := &world{t: t, store: dynamotest.New(t), now: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC),
+	w := &world{t: t, store: store, now: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC),
 		tokens: map[string]string{}, budget: true}
 	cfg, err := config.Load(nil)
 	if err != nil {
