@@ -33,12 +33,13 @@ type batchGetRequest struct {
 	ReturnConsumedCapacity *string
 }
 
-// checkTables notes what is wrong with the map of a batch's tables.
-func checkTables[T any](v *violations, tables map[string]T) {
+// checkTables refuses a batch without tables.
+func checkTables[T any](v *violations, operation string, tables map[string]T) error {
 	v.required(tables != nil, "requestItems")
 	if tables != nil && len(tables) == 0 {
-		v.add("'{}'", "requestItems", "have length greater than or equal to 1")
+		return invalid("The requestItems parameter is required for %s", operation)
 	}
+	return nil
 }
 
 func errDuplicateKeys() error { return invalid("Provided list of item keys contains duplicates") }
@@ -103,7 +104,9 @@ func batchWrite(ctx context.Context, c *call, body []byte) ([]byte, error) {
 // prepare checks a batch write and lists its writes, table by table.
 func (r *batchWriteRequest) prepare() ([]*itemWrite, error) {
 	var v violations
-	checkTables(&v, r.RequestItems)
+	if err := checkTables(&v, "BatchWriteItem", r.RequestItems); err != nil {
+		return nil, err
+	}
 	v.enum(r.ReturnConsumedCapacity, "returnConsumedCapacity", "INDEXES", "TOTAL", none)
 	v.enum(r.ReturnItemCollectionMetrics, "returnItemCollectionMetrics", "SIZE", none)
 	var writes []*itemWrite
@@ -283,7 +286,9 @@ func (r *batchGetRequest) unprocessed(o *object, keys map[string][]attr.Item) {
 // prepare checks a batch get and lists its reads, table by table.
 func (r *batchGetRequest) prepare(names []string) ([]*itemRead, error) {
 	var v violations
-	checkTables(&v, r.RequestItems)
+	if err := checkTables(&v, "BatchGetItem", r.RequestItems); err != nil {
+		return nil, err
+	}
 	v.enum(r.ReturnConsumedCapacity, "returnConsumedCapacity", "INDEXES", "TOTAL", none)
 	total := 0
 	for _, name := range names {
@@ -297,7 +302,7 @@ func (r *batchGetRequest) prepare(names []string) ([]*itemRead, error) {
 			v.add("'[]'", at, "have length greater than or equal to 1")
 		}
 		if len(one.Keys) > maxBatchGet {
-			v.add(fmt.Sprintf("'%s'", javaList(len(one.Keys))), at, "have length less than or equal to 100")
+			v = append(v, fmt.Sprintf("Value at 'RequestItems.%s.member.Keys' failed to satisfy constraint: Member must have length less than or equal to 100", name))
 		}
 		total += len(one.Keys)
 	}

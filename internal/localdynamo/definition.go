@@ -15,9 +15,11 @@ const (
 
 // validate checks the parameters of CreateTable.
 func (d *tableDefinition) validate() error {
+	if d.TableName == nil {
+		return invalid("The parameter 'TableName' is required but was not present in the request")
+	}
 	var v violations
 	v.required(d.AttributeDefinitions != nil, "attributeDefinitions")
-	v.required(d.TableName != nil, "tableName")
 	v.name(d.TableName, "tableName", 3, 255)
 	v.required(d.KeySchema != nil, "keySchema")
 	d.ProvisionedThroughput.check(&v, "provisionedThroughput")
@@ -70,7 +72,11 @@ func checkElements(v *violations, path string, keys []keyElement) {
 		v.add("'[]'", path, "have length greater than or equal to 1")
 	}
 	if len(keys) > 2 {
-		v.add("'"+javaList(len(keys))+"'", path, "have length less than or equal to 2")
+		text := make([]string, len(keys))
+		for i, k := range keys {
+			text[i] = fmt.Sprintf("KeySchemaElement(attributeName=%s, keyType=%s)", k.AttributeName, k.KeyType)
+		}
+		v.add("'["+strings.Join(text, ", ")+"]'", path, "have length less than or equal to 2")
 	}
 	for i, k := range keys {
 		v.length(&k.AttributeName, fmt.Sprintf("%s.%d.member.attributeName", path, i+1), 1, 255)
@@ -226,7 +232,7 @@ func (d *tableDefinition) checkIndex(ix indexDefinition, local bool) error {
 func (r *updateRequest) validate() error {
 	var v violations
 	v.required(r.TableName != nil, "tableName")
-	v.name(r.TableName, "tableName", 1, 1024)
+	v.name(r.TableName, "tableName", 1, 255)
 	v.enum(r.BillingMode, "billingMode", "PROVISIONED", "PAY_PER_REQUEST")
 	v.enum(r.TableClass, "tableClass", "STANDARD", "STANDARD_INFREQUENT_ACCESS")
 	r.ProvisionedThroughput.check(&v, "provisionedThroughput")
@@ -247,7 +253,7 @@ func (r *updateRequest) validate() error {
 		return err
 	}
 	if r.BillingMode == nil && r.ProvisionedThroughput == nil && len(r.GlobalSecondaryIndexUpdates) == 0 &&
-		r.DeletionProtectionEnabled == nil && r.TableClass == nil && r.StreamSpecification == nil {
+		r.DeletionProtectionEnabled == nil && r.TableClass == nil && r.StreamSpecification == nil && r.OnDemandThroughput == nil {
 		return invalid("At least one of ProvisionedThroughput, BillingMode, UpdateStreamEnabled, GlobalSecondaryIndexUpdates or SSESpecification or ReplicaUpdates is required")
 	}
 	if is(r.BillingMode, "PROVISIONED") && r.ProvisionedThroughput == nil {

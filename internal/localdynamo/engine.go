@@ -44,7 +44,8 @@ type Engine struct {
 	tables atomic.Pointer[map[string]*table]
 
 	queue   chan *write
-	stop    chan struct{}
+	stop    chan struct{} // closed to end the goroutines
+	ended   chan struct{} // closed when no write will happen any more
 	stopped sync.WaitGroup
 	once    sync.Once
 	closed  error
@@ -74,7 +75,7 @@ func Open(opts Options) (*Engine, error) {
 	if err != nil {
 		return nil, fmt.Errorf("localdynamo: open: %w", err)
 	}
-	e := &Engine{opts: opts, db: db, queue: make(chan *write, 256), stop: make(chan struct{})}
+	e := &Engine{opts: opts, db: db, queue: make(chan *write, 256), stop: make(chan struct{}), ended: make(chan struct{})}
 	e.Client = e.With(opts.Mode)
 	if err := e.loadTables(); err != nil {
 		return nil, errors.Join(fmt.Errorf("localdynamo: load tables: %w", err), db.Close())
@@ -108,7 +109,8 @@ func openFile(opts Options) (*bbolt.DB, error) {
 	return db, errors.Join(err, f.Close(), os.Remove(f.Name()))
 }
 
-// Close waits for the writes already accepted and closes the file.
+// Close waits for the commit under way and closes the file. Writes that were
+// not in it are refused.
 func (e *Engine) Close() error {
 	e.once.Do(func() {
 		close(e.stop)
@@ -167,6 +169,13 @@ func (e *Engine) submit(ctx context.Context, w *write) error {
 	select {
 	case <-w.done:
 		return w.err
+	case <-e.ended:
+		select {
+		case <-w.done: // it was in the last group
+			return w.err
+		default:
+			return errClosed
+		}
 	case <-ctx.Done():
 		return ctx.Err()
 	}
@@ -175,6 +184,7 @@ func (e *Engine) submit(ctx context.Context, w *write) error {
 // writeLoop commits writes in groups: all that came while the last commit was
 // on its way to disk.
 func (e *Engine) writeLoop() {
+	defer close(e.ended)
 	var next *write
 	for {
 		group := []*write{next}
@@ -182,7 +192,6 @@ func (e *Engine) writeLoop() {
 			select {
 			case group[0] = <-e.queue:
 			case <-e.stop:
-				e.refuseRest()
 				return
 			}
 		}
@@ -200,18 +209,6 @@ func (e *Engine) writeLoop() {
 			}
 		}
 		e.commit(group)
-	}
-}
-
-func (e *Engine) refuseRest() {
-	for {
-		select {
-		case w := <-e.queue:
-			w.err = errClosed
-			close(w.done)
-		default:
-			return
-		}
 	}
 }
 

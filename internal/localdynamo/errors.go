@@ -43,6 +43,10 @@ func errNoTableNamed(name string) error {
 	return refuse("ResourceNotFoundException", "Requested resource not found: Table: %s not found", name)
 }
 
+// emptyKeyMessage begins what AWS says of an empty key value. In a transaction
+// that is wrong with the request, not a reason to cancel it.
+const emptyKeyMessage = "One or more parameter values are not valid. "
+
 func errKeySchema() error { return invalid("The provided key element does not match the schema") }
 
 // asAPI brings any error into the form of an answer. What is neither a refusal

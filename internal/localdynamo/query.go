@@ -57,10 +57,15 @@ func searchItems(ctx context.Context, c *call, body []byte, expressions, old []s
 	}
 	var v violations
 	r.check(&v, "")
+	isQuery := c.op == "Query"
+	if isQuery && r.Limit != nil && *r.Limit < 1 {
+		v = append(v, "Value at 'Limit' failed to satisfy constraint: Member must have value greater than or equal to 1")
+	} else {
+		v.between(r.Limit, "limit", 1, 1<<31-1)
+	}
 	if err := v.err(); err != nil {
 		return nil, err
 	}
-	isQuery := c.op == "Query"
 	p, err := r.parse(expressions, old, func() error { return r.checkSearch(isQuery) })
 	if err != nil {
 		return nil, err

@@ -177,7 +177,7 @@ const allOld, none = "ALL_OLD", "NONE"
 // is where in a batch or transaction the request stands.
 func (r *request) check(v *violations, path string) {
 	v.required(r.TableName != nil, path+"tableName")
-	v.name(r.TableName, path+"tableName", 1, 1024)
+	v.name(r.TableName, path+"tableName", 1, 255)
 	v.name(r.IndexName, path+"indexName", 3, 255)
 	v.enum(r.ReturnConsumedCapacity, path+"returnConsumedCapacity", "INDEXES", "TOTAL", none)
 	v.enum(r.ReturnItemCollectionMetrics, path+"returnItemCollectionMetrics", "SIZE", none)
@@ -185,7 +185,6 @@ func (r *request) check(v *violations, path string) {
 	v.enum(r.ReturnValuesOnConditionCheckFailure, path+"returnValuesOnConditionCheckFailure", allOld, none)
 	v.enum(r.Select, path+"select", "SPECIFIC_ATTRIBUTES", "COUNT", "ALL_ATTRIBUTES", "ALL_PROJECTED_ATTRIBUTES")
 	v.enum(r.ConditionalOperator, path+"conditionalOperator", "OR", "AND")
-	v.between(r.Limit, path+"limit", 1, 1<<31-1)
 	v.between(r.Segment, path+"segment", 0, 999999)
 	v.between(r.TotalSegments, path+"totalSegments", 1, 1000000)
 	if r.AttributesToGet != nil && len(r.AttributesToGet) == 0 {

@@ -120,7 +120,7 @@ func (k keySchema) checkKeyAttributes(it attr.Item, mismatch func() error) error
 	}
 	for _, a := range k.attributes() {
 		if v := it[a.Name]; emptyKey(v) {
-			return invalid("One or more parameter values are not valid. The AttributeValue for a key attribute "+
+			return invalid(emptyKeyMessage+"The AttributeValue for a key attribute "+
 				"cannot contain an empty %s value. Key: %s", strings.ToLower(v.Kind.Name()), a.Name)
 		}
 	}
@@ -149,7 +149,7 @@ func (t *table) checkItem(it attr.Item) error {
 			case v.Kind != a.Kind:
 				return invalidParam("Type mismatch for Index Key %s Expected: %s Actual: %s IndexName: %s", a.Name, a.Kind, v.Kind, ix.name)
 			case emptyKey(v):
-				return invalid("One or more parameter values are not valid. A value specified for a secondary index key is not supported. "+
+				return invalid(emptyKeyMessage+"A value specified for a secondary index key is not supported. "+
 					"The AttributeValue for a key attribute cannot contain an empty %s value. IndexName: %s, IndexKey: %s",
 					strings.ToLower(v.Kind.Name()), ix.name, a.Name)
 			}
@@ -169,9 +169,9 @@ func (t *table) checkUpdated(it attr.Item) error {
 			switch {
 			case !ok:
 			case v.Kind != a.Kind:
-				return invalid("The update expression attempted to update the secondary index key to unsupported type")
+				return invalidParam("Type mismatch for Index Key %s Expected: %s Actual: %s IndexName: %s", a.Name, a.Kind, v.Kind, ix.name)
 			case emptyKey(v):
-				return invalid("One or more parameter values are not valid. The update expression attempted to update a secondary index key "+
+				return invalid(emptyKeyMessage+"The update expression attempted to update a secondary index key "+
 					"to a value that is not supported. The AttributeValue for a key attribute cannot contain an empty %s value.",
 					strings.ToLower(v.Kind.Name()))
 			}

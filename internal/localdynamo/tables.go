@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/go-json-experiment/json"
 	"github.com/google/uuid"
@@ -34,7 +35,8 @@ type tableDefinition struct {
 	ProvisionedThroughput     *throughput       `json:",omitzero"`
 	DeletionProtectionEnabled *bool             `json:",omitzero"`
 	TableClass                *string           `json:",omitzero"`
-	StreamSpecification       map[string]any    `json:",omitzero"`
+	StreamSpecification       map[string]any    `json:",omitzero"` // only described: there are no streams here
+	OnDemandThroughput        map[string]any    `json:",omitzero"`
 }
 
 type attributeDefinition struct{ AttributeName, AttributeType string }
@@ -88,6 +90,8 @@ func (r *tableRecord) compile() *table {
 	for _, def := range r.GlobalSecondaryIndexes {
 		add(def, true)
 	}
+	// AWS names the alphabetically first index that an item does not fit.
+	slices.SortFunc(t.indexes, func(a, b *index) int { return strings.Compare(a.name, b.name) })
 	return t
 }
 
@@ -154,7 +158,7 @@ func (c *call) namedTable(body []byte) (*table, error) {
 	}
 	var v violations
 	v.required(r.TableName != nil, "tableName")
-	v.name(r.TableName, "tableName", 1, 1024)
+	v.name(r.TableName, "tableName", 1, 255)
 	if err := v.err(); err != nil {
 		return nil, err
 	}
@@ -301,6 +305,7 @@ type updateRequest struct {
 	DeletionProtectionEnabled   *bool
 	TableClass                  *string
 	StreamSpecification         map[string]any
+	OnDemandThroughput          map[string]any
 	GlobalSecondaryIndexUpdates []struct{ Create, Update, Delete *indexDefinition }
 }
 
@@ -337,9 +342,21 @@ func (r *updateRequest) apply(_ *writeTx, root *bbolt.Bucket, record *tableRecor
 		})
 		record.AttributeDefinitions = append(record.AttributeDefinitions, a)
 	}
+	old := record.ProvisionedThroughput
+	if p := r.ProvisionedThroughput; p != nil && old != nil && *p.ReadCapacityUnits == *old.ReadCapacityUnits && *p.WriteCapacityUnits == *old.WriteCapacityUnits {
+		return invalid("The provisioned throughput for the table will not change. The requested value equals the current value. "+
+			"Current ReadCapacityUnits provisioned for the table: %[1]d. Requested ReadCapacityUnits: %[1]d. "+
+			"Current WriteCapacityUnits provisioned for the table: %[2]d. Requested WriteCapacityUnits: %[2]d. "+
+			"Refer to the Amazon DynamoDB Developer Guide for current limits and how to request higher limits.", *p.ReadCapacityUnits, *p.WriteCapacityUnits)
+	}
+	if is(r.BillingMode, "PAY_PER_REQUEST") {
+		record.ProvisionedThroughput = nil
+		for i := range record.GlobalSecondaryIndexes {
+			record.GlobalSecondaryIndexes[i].ProvisionedThroughput = nil
+		}
+	}
 	if r.BillingMode != nil {
 		record.BillingMode = r.BillingMode
-		record.ProvisionedThroughput = nil
 	}
 	if r.ProvisionedThroughput != nil {
 		record.ProvisionedThroughput = r.ProvisionedThroughput
@@ -352,6 +369,9 @@ func (r *updateRequest) apply(_ *writeTx, root *bbolt.Bucket, record *tableRecor
 	}
 	if r.StreamSpecification != nil {
 		record.StreamSpecification = r.StreamSpecification
+	}
+	if r.OnDemandThroughput != nil {
+		record.OnDemandThroughput = r.OnDemandThroughput
 	}
 	for _, u := range r.GlobalSecondaryIndexUpdates {
 		switch {
@@ -466,6 +486,9 @@ func (c *call) describe(ctx context.Context, member string, t *table, status, in
 	}
 	if r.StreamSpecification != nil {
 		d["StreamSpecification"] = r.StreamSpecification
+	}
+	if r.OnDemandThroughput != nil {
+		d["OnDemandThroughput"] = r.OnDemandThroughput
 	}
 	describeIndexes := func(member string, defs []indexDefinition, global bool) {
 		var list []map[string]any

@@ -58,6 +58,9 @@ func cancel(failures []error) error {
 		if err != nil {
 			failed = true
 			api := asAPI(err)
+			if strings.HasPrefix(api.message, emptyKeyMessage) {
+				return err
+			}
 			switch api.code {
 			case "ConditionalCheckFailedException":
 				reasons[i] = reason{"ConditionalCheckFailed", api.message, api.item}

@@ -122,7 +122,7 @@ func updateTTL(ctx context.Context, c *call, body []byte) ([]byte, error) {
 	}
 	var v violations
 	v.required(r.TableName != nil, "tableName")
-	v.name(r.TableName, "tableName", 1, 1024)
+	v.name(r.TableName, "tableName", 1, 255)
 	spec := r.TimeToLiveSpecification
 	v.required(spec != nil, "timeToLiveSpecification")
 	if spec != nil {
