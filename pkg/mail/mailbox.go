@@ -48,18 +48,22 @@ type localItem struct {
 	TTL    int64      `dynamo:"ttl"`
 }
 
-// Received is a mail in the local mailbox.
+// Received is a mail in the local mailbox, in the form in which it is shown.
 type Received struct {
-	ID      string    `json:"-"`
-	At      time.Time `json:"at"`
-	To      string    `json:"to"`
-	Subject string    `json:"subject"`
-	Text    string    `json:"text"`
-	HTML    string    `json:"html"`
-	Links   []string  `json:"links"`
+	ID       string    `json:"-"`
+	Language string    `json:"-"`
+	At       time.Time `json:"at"`
+	To       string    `json:"to"`
+	Subject  string    `json:"subject"`
+	Text     string    `json:"text"`
+	HTML     string    `json:"html"`
+	Links    []string  `json:"links"` // never nil
+}
 
-	Language string   `json:"-"`
-	Template Template `json:"-"`
+// sealedLocal is what is sealed of a mail in the mailbox.
+type sealedLocal struct {
+	Mail     Received `json:"mail"`
+	Language string   `json:"language"`
 }
 
 // Send implements Sender. A mail that is sent twice is kept once.
@@ -68,13 +72,9 @@ func (b *Mailbox) Send(ctx context.Context, m *Mail) error {
 	if _, err := m.MIME(); err != nil {
 		return &SendError{Reason: err.Error(), Permanent: true}
 	}
-	plaintext, err := json.Marshal(struct {
-		Received
-		Language string
-		Template Template
-	}{Received{
+	plaintext, err := json.Marshal(sealedLocal{Language: m.Language, Mail: Received{
 		At: m.Date.UTC(), To: m.To.Address, Subject: m.Subject, Text: m.Text, HTML: m.HTML, Links: append([]string{}, m.Links...),
-	}, m.Language, m.Template})
+	}})
 	if err != nil {
 		return fmt.Errorf("keep mail: %w", err)
 	}
@@ -148,14 +148,10 @@ func (b *Mailbox) open(ctx context.Context, it localItem) (Received, error) {
 	if err != nil {
 		return Received{}, fmt.Errorf("open mail: %w", err)
 	}
-	var m struct {
-		Received
-		Language string
-		Template Template
-	}
-	if err := json.Unmarshal(plaintext, &m); err != nil {
+	var kept sealedLocal
+	if err := json.Unmarshal(plaintext, &kept); err != nil {
 		return Received{}, fmt.Errorf("open mail: %w", err)
 	}
-	m.Received.ID, m.Received.Language, m.Received.Template = it.ID, m.Language, m.Template
-	return m.Received, nil
+	kept.Mail.ID, kept.Mail.Language = it.ID, kept.Language
+	return kept.Mail, nil
 }

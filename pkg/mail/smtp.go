@@ -133,9 +133,11 @@ func (s *SMTP) Send(ctx context.Context, m *Mail) error {
 	if err != nil {
 		return err
 	}
-	defer client.Close()
-	// net/smtp knows no contexts; closing the connection is how to stop it.
-	defer context.AfterFunc(ctx, func() { client.Close() })()
+	// net/smtp knows no contexts; closing the connection is how to stop it. What
+	// Close says is of no matter: the mail has been accepted by then, or not.
+	hangUp := func() { _ = client.Close() }
+	defer hangUp()
+	defer context.AfterFunc(ctx, hangUp)()
 	return s.submit(client, m, raw)
 }
 
@@ -153,16 +155,15 @@ func (s *SMTP) connect(ctx context.Context) (*smtp.Client, error) {
 	}
 	deadline, _ := ctx.Deadline()
 	if err := conn.SetDeadline(deadline); err != nil {
-		conn.Close()
-		return nil, replyError("connect", err)
+		return nil, errors.Join(replyError("connect", err), conn.Close())
 	}
 	client, err := smtp.NewClient(conn, s.config.Host)
 	if err != nil {
-		conn.Close()
+		_ = conn.Close()
 		return nil, replyError("greeting", err)
 	}
 	if err := s.greet(client); err != nil {
-		client.Close()
+		_ = client.Close()
 		return nil, err
 	}
 	return client, nil
@@ -188,7 +189,7 @@ func (s *SMTP) greet(client *smtp.Client) error {
 		return nil
 	}
 	_, mechanisms := client.Extension("AUTH")
-	var auth smtp.Auth = smtp.PlainAuth("", s.config.Username, s.config.Password, s.config.Host)
+	auth := smtp.PlainAuth("", s.config.Username, s.config.Password, s.config.Host)
 	if offered := strings.Fields(strings.ToUpper(mechanisms)); !slices.Contains(offered, "PLAIN") && slices.Contains(offered, "LOGIN") {
 		auth = &loginAuth{s.config.Username, s.config.Password}
 	}

@@ -291,7 +291,7 @@ Second paragraph.{{end}}{{define "button"}}Aye{{end}}`)
 func TestMistakesInOwnTemplatesStopTheStart(t *testing.T) {
 	for name, file := range map[string][2]string{
 		"unknown file":   {"en/verify-mail.tmpl", "x"},
-		"unknown field":  {"en/verify-email.tmpl", `{{define "subject"}}{{.Nmae}}{{end}}`},
+		"unknown field":  {"en/verify-email.tmpl", `{{define "subject"}}{{.Surname}}{{end}}`},
 		"unknown data":   {"de/invitation.tmpl", `{{define "subject"}}{{.Data.Org}}{{end}}`},
 		"syntax":         {"en/verify-email.tmpl", `{{define "subject"}}`},
 		"no subject":     {"en/mfa-enabled.tmpl", `{{define "body"}}x{{end}}`},
