@@ -299,6 +299,36 @@ func TestARightMustStandWhenTheChangeIsWritten(t *testing.T) {
 	}
 }
 
+// What is deleted between the decision and the write takes nothing any more.
+func TestNothingIsAddedToWhatIsDeletedMeanwhile(t *testing.T) {
+	for name, add := range map[string]func(f *fleet) (path string, body any){
+		"grant": func(f *fleet) (string, any) {
+			return "/api/entities/" + f.entity + "/permissions", map[string]any{"userId": f.people["member"], "level": "viewer"}
+		},
+		"document": func(f *fleet) (string, any) {
+			return "/api/entities/" + f.entity + "/documents", map[string]any{"title": "t"}
+		},
+		"share": func(f *fleet) (string, any) {
+			return "/api/documents/" + f.document + "/shares", map[string]any{"userId": f.people["member"], "level": "viewer"}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFleet(t)
+			path, body := add(f)
+			var once sync.Once
+			f.Store.Transport.Intercept(func(r *http.Request, op string, next http.RoundTripper) (*http.Response, error) {
+				if op == "TransactWriteItems" {
+					once.Do(func() { f.Remove(table.Entity(f.entity), table.Document(f.document)) })
+				}
+				return next.RoundTrip(r)
+			})
+			if status := f.Do(f.people["admin"], "POST", path, body, nil); status != 404 {
+				t.Errorf("%d", status)
+			}
+		})
+	}
+}
+
 func TestPermissionsListEveryoneWithAccessOnce(t *testing.T) {
 	f := newFleet(t)
 	admin := f.people["admin"]
@@ -313,6 +343,10 @@ func TestPermissionsListEveryoneWithAccessOnce(t *testing.T) {
 	want[both], want[less] = "editor grant", "manager org_role"
 	// A grant without a membership is none.
 	f.Put(facts.NewGrant(f.User(), f.entity, f.org, access.LevelAdmin, "x", f.Now(), time.Time{}))
+	// Nor is one that has ended, and its holder is listed by their role alone.
+	was := f.Member(f.org, access.RoleViewer)
+	f.Put(facts.NewGrant(was, f.entity, f.org, access.LevelAdmin, "x", f.Now().Add(-2*time.Hour), f.Now().Add(-time.Hour)))
+	want[was] = "viewer org_role"
 	for range 5 {
 		f.Member(f.org, access.RoleMember)
 	}

@@ -121,9 +121,12 @@ func sorted(s []string) []string { slices.Sort(s); return s }
 // Every list is the set for which a check allows, at every page size.
 func TestEveryListIsWhatChecksAllow(t *testing.T) {
 	w := newWorld(t)
-	sizes := []int{1, 2, 3, 100}
+	sizes, actions := []int{1, 3, 100}, access.Actions()
+	if raceDetector {
+		sizes, actions = sizes[1:2], actions[:2]
+	}
 	for name, u := range w.people {
-		for _, a := range access.Actions() {
+		for _, a := range actions {
 			want := w.allowed(u, u, "entity", w.entities, a)
 			documents := w.allowed(u, u, "document", w.documents, a)
 			for _, size := range sizes {
@@ -179,7 +182,7 @@ func TestEveryListIsWhatChecksAllow(t *testing.T) {
 			}
 		}
 	}
-	for _, a := range access.Actions() {
+	for _, a := range actions {
 		for _, r := range []tuple{thing("entity", w.entities[0]), thing("entity", w.entities[3]), thing("document", w.documents[0])} {
 			var want []string
 			for name, u := range w.people {
