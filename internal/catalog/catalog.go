@@ -11,6 +11,7 @@ import (
 	"github.com/lanyard-auth/lanyard/pkg/api"
 	"github.com/lanyard-auth/lanyard/pkg/assembly"
 	"github.com/lanyard-auth/lanyard/pkg/entity"
+	"github.com/lanyard-auth/lanyard/pkg/mfa"
 	"github.com/lanyard-auth/lanyard/pkg/org"
 	"github.com/lanyard-auth/lanyard/pkg/permission"
 	"github.com/lanyard-auth/lanyard/pkg/public"
@@ -21,6 +22,7 @@ import (
 type Services struct {
 	Accounts      *account.Service
 	Sessions      *session.Service
+	SecondFactors *mfa.Service
 	Organizations *org.Service
 	Entities      *entity.Service
 	Permissions   *permission.Service
@@ -30,12 +32,13 @@ type Services struct {
 // NewServices makes the services of an assembly.
 func NewServices(a *assembly.Assembly) (Services, error) {
 	var s Services
-	var errs [5]error
+	var errs [6]error
 	s.Sessions, errs[0] = a.Sessions()
 	s.Organizations, errs[1] = a.Organizations()
 	s.Entities, errs[2] = a.Entities()
 	s.Permissions, errs[3] = a.Permissions()
 	s.Public, errs[4] = a.Public()
+	s.SecondFactors, errs[5] = a.SecondFactors()
 	if err := errors.Join(errs[:]...); err != nil {
 		return Services{}, fmt.Errorf("make services: %w", err)
 	}
@@ -68,6 +71,11 @@ func Operations(s Services, document []byte) []api.Operation {
 		session.ListOperation(s.Sessions),
 		session.EndOperation(s.Sessions),
 		account.ActivityOperation(s.Accounts),
+		mfa.VerifyOperation(s.SecondFactors),
+		mfa.EnrolOperation(s.SecondFactors),
+		mfa.ConfirmOperation(s.SecondFactors),
+		mfa.DisableOperation(s.SecondFactors),
+		mfa.RecoveryCodesOperation(s.SecondFactors),
 		org.ListOperation(s.Organizations),
 		org.CreateOperation(s.Organizations),
 		org.GetOperation(s.Organizations),

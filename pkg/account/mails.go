@@ -25,6 +25,10 @@ type Mail interface {
 	EmailChanged(ctx context.Context, to Recipient, newAddress string) (*table.Write, error)
 }
 
+// Recipient addresses a user's own mail; its Address is empty for a user
+// without one.
+func (l *Loaded) Recipient() Recipient { return l.recipient() }
+
 // recipient addresses a user's own mail.
 func (l *Loaded) recipient() Recipient {
 	r := Recipient{Address: l.State.Email}

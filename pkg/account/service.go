@@ -238,6 +238,9 @@ func (s *Service) self(ctx context.Context) (*caller.Principal, *Loaded, error) 
 	return p, l, nil
 }
 
+// Self is self for the packages that add credentials to an account.
+func (s *Service) Self(ctx context.Context) (*caller.Principal, *Loaded, error) { return s.self(ctx) }
+
 // requireLiveSession refuses a session that has ended since the authorizer
 // last looked.
 func (s *Service) requireLiveSession(l *Loaded, p *caller.Principal) error {

@@ -91,7 +91,7 @@ func (a *Assembly) Sessions() (*session.Service, error) {
 		return nil, fmt.Errorf("access tokens: %w", err)
 	}
 	return session.New(a.Deps, session.Parts{
-		Accounts: accounts, Audit: accounts.Audit, Tokens: sessionTokens{issuer, a.Codec()}, Guard: guard{a.Limiter()},
+		Accounts: accounts, Audit: accounts.Audit, Tokens: sessionTokens{issuer, a.Codec()}, Guard: guard{a.Limiter()}, SecondFactor: a.gate(),
 	}), nil
 }
 

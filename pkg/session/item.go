@@ -23,7 +23,7 @@ type Item struct {
 	EndsAt     table.Time `dynamo:"endsAt"` // whatever happens
 	Epoch      int64      `dynamo:"epoch"`
 	AuthTime   table.Time `dynamo:"authTime"`
-	AMR        []string   `dynamo:"amr,set"`
+	AMR        []string   `dynamo:"amr"`
 	IP         string     `dynamo:"ip,omitempty"`
 	UserAgent  string     `dynamo:"ua,omitempty"`
 	RevokedAt  table.Time `dynamo:"revokedAt,omitempty"`

@@ -47,6 +47,9 @@ func Password(userID string) Key { return Key{User(userID), PrefixCredential + "
 // TOTP is the authenticator-app credential.
 func TOTP(userID string) Key { return Key{User(userID), PrefixCredential + "TOTP"} }
 
+// RecoveryCodes are the codes that stand in for a lost authenticator app.
+func RecoveryCodes(userID string) Key { return Key{User(userID), PrefixCredential + "RECOVERY"} }
+
 // Session is one refresh token family.
 func Session(userID, sessionID string) Key { return Key{User(userID), PrefixSession + sessionID} }
 

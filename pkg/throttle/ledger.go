@@ -65,19 +65,27 @@ func ledgerKey(k Kind, account, device string) table.Key {
 	return table.Throttle(string(k), digest(account), "ledger")
 }
 
-// enter counts one attempt in a ledger, or gives a *refusal. Attempts of one
-// process at one account queue here instead of racing in the store.
-func (l *Limiter) enter(ctx context.Context, f family, key table.Key, client string, known bool) error {
+// usesUp reports whether the attempt of a client that was counted last is the
+// last one its windows allow.
+func (f family) usesUp(it ledgerItem, client string) bool {
+	return it.Clients[client].Count >= int64(f.client.Limit.Count) || it.Account.Count >= int64(f.account.Limit.Count) ||
+		it.Consecutive.Count >= int64(f.consecutive.Limit.Count)
+}
+
+// enter counts one attempt in a ledger and says whether it is the last one
+// allowed, or gives a *refusal. Attempts of one process at one account queue
+// here instead of racing in the store.
+func (l *Limiter) enter(ctx context.Context, f family, key table.Key, client string, known bool) (last bool, err error) {
 	release, err := l.queue.wait(ctx, key.PK)
 	if err != nil {
-		return fault.Wrap(fault.CodeUnavailable, fmt.Errorf("count %s: %w", f.client.Name, err))
+		return false, fault.Wrap(fault.CodeUnavailable, fmt.Errorf("count %s: %w", f.client.Name, err))
 	}
 	defer release()
 	now := l.now()
 	mine := key.PK + "#" + client
 	for _, k := range []string{mine, key.PK} {
 		if wait, refused := l.memory.refused(k, now); refused {
-			return &refusal{policy: f.client.Name, wait: wait, known: true}
+			return false, &refusal{policy: f.client.Name, wait: wait, known: true}
 		}
 	}
 	was := ledgerItem{Key: key}
@@ -89,7 +97,7 @@ func (l *Limiter) enter(ctx context.Context, f family, key table.Key, client str
 				k = mine
 			}
 			l.memory.refuse(k, now, now.Add(refused.wait))
-			return refused
+			return false, refused
 		}
 		w := table.Put(next)
 		if was.Version == 0 {
@@ -102,12 +110,12 @@ func (l *Limiter) enter(ctx context.Context, f family, key table.Key, client str
 		old := ledgerItem{}
 		err := l.table.Write(ctx, w.Else(errMoved).Old(&old))
 		if err == nil {
-			return nil
+			return f.usesUp(next, client), nil
 		}
 		if !errors.Is(err, errMoved) {
-			return fmt.Errorf("count %s: %w", f.client.Name, err)
+			return false, fmt.Errorf("count %s: %w", f.client.Name, err)
 		}
 		was = old
 	}
-	return fault.Wrap(fault.CodeUnavailable, fmt.Errorf("count %s: it kept moving", f.client.Name))
+	return false, fault.Wrap(fault.CodeUnavailable, fmt.Errorf("count %s: it kept moving", f.client.Name))
 }

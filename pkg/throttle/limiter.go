@@ -53,8 +53,13 @@ func New(d service.Deps, p Parts) *Limiter {
 
 // Reservation is an attempt that was counted before it is evaluated. Forget is
 // for the transaction of its success: it deletes the account's failures, the
-// client's and everybody else's alike, and touches no other account.
-type Reservation struct{ Forget []*table.Write }
+// client's and everybody else's alike, and touches no other account. Last says
+// that a limit of the account is used up with this attempt: should it fail, the
+// owner may want to know.
+type Reservation struct {
+	Forget []*table.Write
+	Last   bool
+}
 
 // Reserve counts one attempt at an account, by the client that caller.Of(ctx)
 // names. account is the user's id where it is known, else the identifier that
@@ -80,16 +85,18 @@ func (l *Limiter) Reserve(ctx context.Context, k Kind, account string) (Reservat
 			targets = []target{{f.source, source(c.SourceIP)}, {f.network, network(c.SourceIP)}}
 		}
 	}
+	last := false
 	counts, err := l.tallies(targets)
 	if err == nil {
-		err = all(ctx, append(counts, func(ctx context.Context) error {
-			return l.enter(ctx, f, ledgerKey(k, account, device), client, known)
+		err = all(ctx, append(counts, func(ctx context.Context) (err error) {
+			last, err = l.enter(ctx, f, ledgerKey(k, account, device), client, known)
+			return err
 		}))
 	}
 	if err != nil {
 		return Reservation{}, l.refused(ctx, account, err)
 	}
-	return Reservation{Forget: l.forget(k, account, device, client)}, nil
+	return Reservation{Forget: l.forget(k, account, device, client), Last: last}, nil
 }
 
 // stranger names a client that is not a known device.

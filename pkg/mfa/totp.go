@@ -1,0 +1,90 @@
+package mfa
+
+import (
+	"context"
+	"crypto/subtle"
+	"encoding/base32"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/pquerna/otp"
+	"github.com/pquerna/otp/hotp"
+	"github.com/pquerna/otp/totp"
+
+	"github.com/lanyard-auth/lanyard/pkg/token"
+)
+
+const (
+	period      = 30 // seconds of a step (RFC 6238 §5.2)
+	skew        = 1  // steps accepted before and after the present one
+	secretBytes = 20 // 160 bits, as RFC 4226 §4 recommends
+	codeDigits  = 6
+)
+
+var noPadding = base32.StdEncoding.WithPadding(base32.NoPadding)
+
+// newSecret draws a secret. It gives its raw form, and the key that
+// authenticator apps read.
+func newSecret(issuer, accountName string, rand io.Reader) ([]byte, *otp.Key, error) {
+	key, err := totp.Generate(totp.GenerateOpts{
+		Issuer: issuer, AccountName: accountName, SecretSize: secretBytes, Period: period, Rand: rand,
+	})
+	if err != nil {
+		return nil, nil, fmt.Errorf("make TOTP secret: %w", err)
+	}
+	raw, err := noPadding.DecodeString(key.Secret())
+	if err != nil {
+		return nil, nil, fmt.Errorf("make TOTP secret: %w", err)
+	}
+	return raw, key, nil
+}
+
+// stepOf gives the time step whose code this is, within the accepted window
+// and after the step used last. Every step of the window is computed, whichever
+// matches.
+func stepOf(secret []byte, code string, now time.Time, last int64) (int64, bool, error) {
+	if len(code) != codeDigits {
+		return 0, false, nil
+	}
+	text := noPadding.EncodeToString(secret)
+	present, found := now.Unix()/period, int64(0)
+	ok := false
+	for step := present - skew; step <= present+skew; step++ {
+		if step < 0 {
+			continue
+		}
+		want, err := hotp.GenerateCodeCustom(text, uint64(step), hotp.ValidateOpts{Digits: codeDigits, Algorithm: otp.AlgorithmSHA1})
+		if err != nil {
+			return 0, false, fmt.Errorf("compute TOTP code: %w", err)
+		}
+		if subtle.ConstantTimeCompare([]byte(want), []byte(code)) == 1 && step > last {
+			found, ok = step, true
+		}
+	}
+	return found, ok, nil
+}
+
+// Sealer keeps secrets unreadable in the table. Open says with stale that a
+// value should be sealed anew. What was sealed for one user does not open for
+// another.
+type Sealer interface {
+	Seal(ctx context.Context, secret []byte, userID string) (string, error)
+	Open(ctx context.Context, sealed, userID string) (secret []byte, stale bool, err error)
+}
+
+// RingSealer seals with a key derived from the key ring.
+type RingSealer struct {
+	Codec *token.Codec
+	Rand  io.Reader
+}
+
+// Seal implements Sealer.
+func (s RingSealer) Seal(ctx context.Context, secret []byte, userID string) (string, error) {
+	return s.Codec.Encrypt(ctx, token.PurposeTOTPEncryption, secret, userID, s.Rand)
+}
+
+// Open implements Sealer.
+func (s RingSealer) Open(ctx context.Context, sealed, userID string) ([]byte, bool, error) {
+	return s.Codec.Decrypt(ctx, token.PurposeTOTPEncryption, sealed, userID)
+}
