@@ -9,6 +9,6 @@ grep -rlE '^func Fuzz[A-Z]' --include='*_test.go' pkg internal cmd | sort | whil
   dir=./$(dirname "$file")
   for target in $(grep -hoE '^func Fuzz[A-Za-z0-9_]+' "$file" | awk '{print $2}'); do
     echo "fuzz $dir $target"
-    go test -run '^$' -fuzz "^$target\$" -fuzztime "$for_each" "$dir" </dev/null >"$log" 2>&1 || { cat "$log"; exit 1; }
+    go test -run '^$' -fuzz "^$target\$" -fuzztime "$for_each" -fuzzminimizetime 20x "$dir" </dev/null >"$log" 2>&1 || { cat "$log"; exit 1; }
   done
 done

@@ -41,7 +41,7 @@ const maxHeader = 10_240 - 4096
 
 // Run serves until ctx ends.
 func (c *serveCommand) Run(ctx context.Context) (err error) {
-	l, err := net.Listen("tcp", c.Listen)
+	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", c.Listen)
 	if err != nil {
 		return fmt.Errorf("listen: %w", err)
 	}

@@ -99,7 +99,11 @@ func bindings(root string) ([]binding, error) {
 		if !ok || !strings.HasSuffix(fun.Sel.Name, "Operation") {
 			return true
 		}
-		b := binding{pkg: fun.X.(*ast.Ident).Name, constructor: fun.Sel.Name}
+		from, ok := fun.X.(*ast.Ident)
+		if !ok {
+			return true
+		}
+		b := binding{pkg: from.Name, constructor: fun.Sel.Name}
 		if arg, ok := call.Args[0].(*ast.SelectorExpr); ok {
 			b.service = arg.Sel.Name
 		}

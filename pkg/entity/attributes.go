@@ -33,7 +33,7 @@ type Attributes map[string]Value
 // that no number loses a digit. The zero Value is not one of them.
 type Value struct{ token string }
 
-// Text, Number and Truth make values.
+// Text makes a value of a string; Number and Truth of the other kinds.
 func Text(s string) Value {
 	b, _ := json.Marshal(s) // a string always marshals
 	return Value{string(b)}

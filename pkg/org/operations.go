@@ -18,7 +18,6 @@ var (
 	readsFacts    = api.Use{Actions: []api.Action{api.Query, api.GetItem, api.BatchGetItem}, Keys: "USER#*"}
 	readsOrg      = api.Use{Actions: []api.Action{api.GetItem, api.BatchGetItem}, Keys: "ORG#*"}
 	writesOrg     = api.Use{Actions: []api.Action{api.PutItem, api.UpdateItem, api.DeleteItem, api.ConditionCheck}, Keys: "ORG#*"}
-	checksOrg     = api.Use{Actions: []api.Action{api.ConditionCheck}, Keys: "ORG#*"}
 	checksRight   = api.Use{Actions: []api.Action{api.ConditionCheck}, Keys: "USER#*"}
 	writesMembers = api.Use{Actions: []api.Action{api.PutItem, api.UpdateItem, api.DeleteItem, api.ConditionCheck}, Keys: "USER#*"}
 	writesAudit   = api.Use{Actions: []api.Action{api.PutItem}, Keys: "AUDIT#*"}

@@ -61,11 +61,11 @@ const (
 func DefaultArgon2() Argon2 { return Argon2{Memory: 19 << 10, Passes: 2, Threads: 1} }
 
 var (
-	// ErrBusy: too many hashes are waiting already; nothing was decided.
+	// ErrBusy says: too many hashes are waiting already; nothing was decided.
 	ErrBusy = errors.New("too many passwords are being hashed")
-	// ErrUnknownHash: a stored hash is in no form we know; nobody gets in by it.
+	// ErrUnknownHash says: a stored hash is in no form we know; nobody gets in by it.
 	ErrUnknownHash = errors.New("stored password hash has an unknown form")
-	// ErrEncoding: a password that is not valid UTF-8 has no agreed spelling.
+	// ErrEncoding says: a password that is not valid UTF-8 has no agreed spelling.
 	ErrEncoding = errors.New("password is not valid UTF-8")
 )
 
