@@ -42,6 +42,17 @@ func checkTables[T any](v *violations, operation string, tables map[string]T) er
 	return nil
 }
 
+// itemSet holds items of several tables.
+type itemSet map[string]bool
+
+// add reports whether the item is new to the set.
+func (s itemSet) add(t *table, key []byte) bool {
+	id := string(t.id) + string(key)
+	seen := s[id]
+	s[id] = true
+	return !seen
+}
+
 func errDuplicateKeys() error { return invalid("Provided list of item keys contains duplicates") }
 
 func batchWrite(ctx context.Context, c *call, body []byte) ([]byte, error) {
@@ -53,7 +64,7 @@ func batchWrite(ctx context.Context, c *call, body []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	seen := map[string]bool{}
+	seen := itemSet{}
 	for _, w := range writes {
 		t, err := c.table(*w.req.TableName)
 		if err != nil {
@@ -62,10 +73,8 @@ func batchWrite(ctx context.Context, c *call, body []byte) ([]byte, error) {
 		if err := w.bindBatch(t); err != nil {
 			return nil, err
 		}
-		if id := string(t.id) + string(w.key); seen[id] {
+		if !seen.add(t, w.key) {
 			return nil, errDuplicateKeys()
-		} else {
-			seen[id] = true
 		}
 		if err := c.allow(c.op, t, nil, w.hash()); err != nil {
 			return nil, err
@@ -204,7 +213,7 @@ func batchGet(ctx context.Context, c *call, body []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	seen := map[string]bool{}
+	seen := itemSet{}
 	for _, read := range reads {
 		t, err := c.table(*read.req.TableName)
 		if err != nil {
@@ -213,12 +222,8 @@ func batchGet(ctx context.Context, c *call, body []byte) ([]byte, error) {
 		if err := read.bind(t); err != nil {
 			return nil, err
 		}
-		// The message is for keys repeated as they are written: 1 and 1.0 are
-		// two keys to it, and one item.
-		if id := string(t.id) + string(read.key); seen[id] {
+		if !seen.add(t, read.key) {
 			return nil, errDuplicateKeys()
-		} else {
-			seen[id] = true
 		}
 		if err := c.allow(c.op, t, nil, read.req.Key[t.keys.hash.Name]); err != nil {
 			return nil, err

@@ -73,19 +73,19 @@ func BenchmarkEngine(b *testing.B) {
 				createTable(b, c)
 				fill(b, endpoint{db.RoundTripper(), "http://localhost"}, items)
 			}
-			any := func(i int) (pk, sk string) {
+			some := func(i int) (pk, sk string) {
 				i = i * 7919 % items
 				return fmt.Sprintf("USER#%08d", i/100), fmt.Sprintf("SESSION#%02d", i%100)
 			}
 			b.Run("GetItem", func(b *testing.B) {
 				latencies(b, func(i int) error {
-					_, err := c.GetItem(ctx, &dynamodb.GetItemInput{TableName: aws.String(tableName), Key: key(any(i))})
+					_, err := c.GetItem(ctx, &dynamodb.GetItemInput{TableName: aws.String(tableName), Key: key(some(i))})
 					return err
 				})
 			})
 			b.Run("UpdateItem", func(b *testing.B) {
 				latencies(b, func(i int) error {
-					_, err := c.UpdateItem(ctx, &dynamodb.UpdateItemInput{TableName: aws.String(tableName), Key: key(any(i)),
+					_, err := c.UpdateItem(ctx, &dynamodb.UpdateItemInput{TableName: aws.String(tableName), Key: key(some(i)),
 						UpdateExpression: aws.String("SET n = n + :one"), ConditionExpression: aws.String("attribute_exists(PK) AND n >= :zero"),
 						ExpressionAttributeValues: item{":one": num(1), ":zero": num(0)}})
 					return err
@@ -93,7 +93,7 @@ func BenchmarkEngine(b *testing.B) {
 			})
 			b.Run("Transact3", func(b *testing.B) {
 				latencies(b, func(i int) error {
-					pk, sk := any(i)
+					pk, sk := some(i)
 					put := key("AUDIT#"+pk, fmt.Sprint(i))
 					_, err := c.TransactWriteItems(ctx, &dynamodb.TransactWriteItemsInput{TransactItems: []types.TransactWriteItem{
 						{Update: &types.Update{TableName: aws.String(tableName), Key: key(pk, sk), UpdateExpression: aws.String("ADD n :one"), ExpressionAttributeValues: item{":one": num(1)}}},
@@ -102,7 +102,7 @@ func BenchmarkEngine(b *testing.B) {
 					return err
 				})
 			})
-			b.Run("Query10", func(b *testing.B) { latencies(b, func(i int) error { pk, _ := any(i); return queryTen(b, c, pk) }) })
+			b.Run("Query10", func(b *testing.B) { latencies(b, func(i int) error { pk, _ := some(i); return queryTen(b, c, pk) }) })
 		})
 	}
 }

@@ -19,7 +19,7 @@ type endpoint struct {
 
 // localURL names an environment variable with the address of a DynamoDB Local
 // to compare with, or to check the transcripts themselves against.
-const localURL = "LANYARD_TEST_DYNAMODB_LOCAL"
+const localURL = "LANYARD_TEST_DYNAMODB"
 
 // send makes a request and returns the answer's JSON, or for an error
 // "!Type: message", followed by the JSON of its other members, if any.

@@ -327,7 +327,8 @@ func (s *search) startKey() error {
 	if s.backward {
 		s.high = key
 	} else {
-		s.low = append(key, 0)
+		key = append(key, 0)
+		s.low = key
 	}
 	return nil
 }

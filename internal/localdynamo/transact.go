@@ -140,7 +140,7 @@ func transactWrite(ctx context.Context, c *call, body []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	failures, seen := make([]error, len(writes)), map[string]bool{}
+	failures, seen := make([]error, len(writes)), itemSet{}
 	for i, w := range writes {
 		t, err := c.table(*w.req.TableName)
 		if err != nil {
@@ -149,10 +149,8 @@ func transactWrite(ctx context.Context, c *call, body []byte) ([]byte, error) {
 		if failures[i] = w.bind(t); failures[i] != nil {
 			continue
 		}
-		if id := string(t.id) + string(w.key); seen[id] {
+		if !seen.add(t, w.key) {
 			return nil, errSameItem()
-		} else {
-			seen[id] = true
 		}
 		if err := c.allow(w.kind, t, nil, w.hash()); err != nil {
 			return nil, err
@@ -165,7 +163,7 @@ func transactWrite(ctx context.Context, c *call, body []byte) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	costs, repeated := make([]consumed, len(writes)), false
+	costs := make([]consumed, len(writes))
 	err = c.engine.update(ctx, func(tx *writeTx) error {
 		if token != nil {
 			if err := c.engine.redeem(tx, *r.ClientRequestToken, token); err != nil {
@@ -177,7 +175,8 @@ func transactWrite(ctx context.Context, c *call, body []byte) ([]byte, error) {
 		}
 		return c.engine.remember(tx, *r.ClientRequestToken, token)
 	})
-	if repeated = errors.Is(err, errRepeated); err != nil && !repeated {
+	repeated := errors.Is(err, errRepeated)
+	if err != nil && !repeated {
 		return nil, err
 	}
 	kind := "Write"
@@ -293,7 +292,7 @@ func transactGet(ctx context.Context, c *call, body []byte) ([]byte, error) {
 			return nil, err
 		}
 	}
-	failures, seen := make([]error, len(reads)), map[string]bool{}
+	failures, seen := make([]error, len(reads)), itemSet{}
 	for i, read := range reads {
 		t, err := c.table(*read.req.TableName)
 		if err != nil {
@@ -302,10 +301,8 @@ func transactGet(ctx context.Context, c *call, body []byte) ([]byte, error) {
 		if failures[i] = read.bind(t); failures[i] != nil {
 			continue
 		}
-		if id := string(t.id) + string(read.key); seen[id] {
+		if !seen.add(t, read.key) {
 			return nil, errSameItem()
-		} else {
-			seen[id] = true
 		}
 		if err := c.allow("GetItem", t, nil, read.req.Key[t.keys.hash.Name]); err != nil {
 			return nil, err

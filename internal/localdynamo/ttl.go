@@ -57,8 +57,8 @@ func (e *Engine) Sweep(ctx context.Context) (int, error) {
 
 // sweepTable deletes a batch of what has expired.
 func (e *Engine) sweepTable(tx *writeTx, t *table) (int, error) {
-	t, err := e.current(t)
-	if err != nil {
+	t = (*e.tables.Load())[t.name]
+	if t == nil {
 		return 0, nil // deleted meanwhile
 	}
 	root, items := open(tx.Tx, t)
