@@ -40,6 +40,17 @@ func (l *Limiter) device(ctx context.Context, account string) (string, error) {
 	return mine, err
 }
 
+// knownDevice reports whether a device token is anybody's at all: such a client
+// is not turned away for what others at its address did. The tokens that its
+// request carries are checked all the same.
+func (l *Limiter) knownDevice(ctx context.Context, raw string) bool {
+	if raw == "" || l.Tickets == nil {
+		return false
+	}
+	mine, others, err := l.readDevice(ctx, raw, "")
+	return err == nil && (mine != "" || len(others) > 0)
+}
+
 // readDevice splits a device token into the ticket of one account and the
 // tickets of others that are good.
 func (l *Limiter) readDevice(ctx context.Context, raw, account string) (mine string, others []string, err error) {

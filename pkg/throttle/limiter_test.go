@@ -486,6 +486,16 @@ func TestRefusedRefreshesCountAndGoodOnesDoNot(t *testing.T) {
 	if err := l.Request(ctx, refresh, &caller.Caller{SourceIP: "192.0.2.2"}); err != nil {
 		t.Errorf("another address: %v", err)
 	}
+	device, _, err := l.NewDevice(ctx, victim)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Request(ctx, refresh, &caller.Caller{SourceIP: "192.0.2.1", DeviceCookie: device}); err != nil {
+		t.Errorf("a known device at that address: %v", err)
+	}
+	if err := l.Request(ctx, refresh, &caller.Caller{SourceIP: "192.0.2.1", DeviceCookie: "made.up"}); !throttled(err) {
+		t.Errorf("a made-up device: %v", err)
+	}
 }
 
 func TestWithoutTheStoreNothingIsLetIn(t *testing.T) {

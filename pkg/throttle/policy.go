@@ -148,9 +148,13 @@ func newPolicies(c config.Limits) policies {
 			SignIn: signIn, MFA: mfa,
 			Reauthentication: of("password", "refused passwords of a signed-in user", c.Password, c.PasswordAccount, c.PasswordConsecutive),
 		},
-		routes:   map[string]Policy{},
-		network:  map[string]Policy{"auth-register": policy("register-network", "registrations", perNetwork, c.RegisterNetwork, 1)},
-		failures: map[string]Policy{"auth-refresh": policy("refresh", "refused refreshes", perSource, c.Refresh, 1)},
+		routes:  map[string]Policy{},
+		network: map[string]Policy{"auth-register": policy("register-network", "registrations", perNetwork, c.RegisterNetwork, 1)},
+		failures: map[string]Policy{
+			"auth-refresh": policy("refresh", "refused refreshes", perSource, c.Refresh, 1),
+			// Reserve counts attempts at an account; this is for tokens of none.
+			"auth-mfa-verify": mfa.source,
+		},
 		other:    policy("public", "requests to any other public route", perSource, c.Public, 1),
 		document: policy("documents", "requests for public documents", perSource, c.Documents, 1),
 		mail:     policy("mail", "mails of one purpose", "receiving address", c.Mail, 24),

