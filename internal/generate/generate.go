@@ -11,6 +11,7 @@ import (
 	"go/token"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"path/filepath"
 	"slices"
@@ -48,6 +49,14 @@ func Files(root string) (map[string][]byte, error) {
 		return nil, err
 	}
 	files["docs/operations.md"] = operations(ops)
+	if files["api/operations.json"], err = indented(NewInventory(ops)); err != nil {
+		return nil, err
+	}
+	events, err := samples(ops)
+	if err != nil {
+		return nil, err
+	}
+	maps.Copy(files, events)
 	return files, nil
 }
 
