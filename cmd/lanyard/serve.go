@@ -97,8 +97,15 @@ func (c *serveCommand) start(ctx context.Context, a *assembly.Assembly, store *s
 	if err != nil {
 		return nil, err
 	}
-	if checker != nil {
-		a.Deps.SessionsEnded = checker.Forget
+	rights, err := a.Access()
+	if err != nil {
+		return nil, err
+	}
+	a.Deps.SessionsEnded = func(userID string) {
+		if checker != nil {
+			checker.Forget(userID)
+		}
+		rights.ForgetUsers(userID)
 	}
 	services, err := catalog.NewServices(a)
 	if err != nil {

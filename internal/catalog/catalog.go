@@ -12,6 +12,7 @@ import (
 	"github.com/lanyard-auth/lanyard/pkg/assembly"
 	"github.com/lanyard-auth/lanyard/pkg/entity"
 	"github.com/lanyard-auth/lanyard/pkg/mfa"
+	"github.com/lanyard-auth/lanyard/pkg/operator"
 	"github.com/lanyard-auth/lanyard/pkg/org"
 	"github.com/lanyard-auth/lanyard/pkg/permission"
 	"github.com/lanyard-auth/lanyard/pkg/public"
@@ -26,19 +27,21 @@ type Services struct {
 	Organizations *org.Service
 	Entities      *entity.Service
 	Permissions   *permission.Service
+	Operators     *operator.Service
 	Public        *public.Service
 }
 
 // NewServices makes the services of an assembly.
 func NewServices(a *assembly.Assembly) (Services, error) {
 	var s Services
-	var errs [6]error
+	var errs [7]error
 	s.Sessions, errs[0] = a.Sessions()
 	s.Organizations, errs[1] = a.Organizations()
 	s.Entities, errs[2] = a.Entities()
 	s.Permissions, errs[3] = a.Permissions()
 	s.Public, errs[4] = a.Public()
 	s.SecondFactors, errs[5] = a.SecondFactors()
+	s.Operators, errs[6] = a.Operators()
 	if err := errors.Join(errs[:]...); err != nil {
 		return Services{}, fmt.Errorf("make services: %w", err)
 	}
@@ -117,6 +120,18 @@ func Operations(s Services, document []byte) []api.Operation {
 		permission.SearchActionOperation(s.Permissions),
 		permission.SearchSubjectOperation(s.Permissions),
 		permission.ConfigurationOperation(s.Permissions),
+		operator.UsersListOperation(s.Operators),
+		operator.UsersGetOperation(s.Operators),
+		operator.UsersChangeOperation(s.Operators),
+		operator.UsersDeleteOperation(s.Operators),
+		operator.UsersSuspendOperation(s.Operators),
+		operator.UsersReactivateOperation(s.Operators),
+		operator.UsersLogoutOperation(s.Operators),
+		operator.UsersRoleOperation(s.Operators),
+		operator.DelegationsListOperation(s.Operators),
+		operator.DelegationsCreateOperation(s.Operators),
+		operator.DelegationsRevokeOperation(s.Operators),
+		operator.AuditOperation(s.Operators),
 		public.JWKSOperation(s.Public),
 		public.MetadataOperation(s.Public),
 		public.HealthOperation(s.Public),

@@ -21,6 +21,7 @@ import (
 	"github.com/lanyard-auth/lanyard/pkg/entity"
 	"github.com/lanyard-auth/lanyard/pkg/facts"
 	"github.com/lanyard-auth/lanyard/pkg/gateway"
+	"github.com/lanyard-auth/lanyard/pkg/operator"
 	"github.com/lanyard-auth/lanyard/pkg/org"
 	"github.com/lanyard-auth/lanyard/pkg/password"
 	"github.com/lanyard-auth/lanyard/pkg/permission"
@@ -73,7 +74,7 @@ func (a *Assembly) Accounts() (*account.Service, error) {
 	return account.New(a.Deps, account.Parts{
 		Audit: audit.New(a.Deps), Hasher: hasher{h}, Policy: policy{password.Policy{MinLength: c.MinLength, MaxLength: c.MaxLength}},
 		Guard: limits, Budget: limits, Mail: accountMails{a.Outbox()}, Cursors: a.Cursors(),
-		Departures: []account.Departure{org.NewDeparture(a.Deps.Table)},
+		Departures: []account.Departure{org.NewDeparture(a.Deps.Table), operator.Departure{}},
 	}), nil
 }
 
@@ -144,6 +145,19 @@ func (a *Assembly) Permissions() (*permission.Service, error) {
 	}), nil
 }
 
+// Operators makes the service of what super admins do.
+func (a *Assembly) Operators() (*operator.Service, error) {
+	checker, err := a.Access()
+	if err != nil {
+		return nil, err
+	}
+	accounts, err := a.Accounts()
+	if err != nil {
+		return nil, err
+	}
+	return operator.New(a.Deps, operator.Parts{Access: checker, Accounts: accounts, Audit: accounts.Audit, Cursors: a.Cursors()}), nil
+}
+
 // Tasks makes the runner of every task.
 func (a *Assembly) Tasks() (*task.Runner, error) {
 	accounts, err := a.Accounts()
@@ -200,8 +214,9 @@ func (a *Assembly) Options(identify func(*http.Request, *api.Spec) (*caller.Call
 	c := a.Deps.Config
 	return api.Options{
 		Version: a.Version, Cookies: a.cookies(), Now: a.Deps.Now, Log: a.Deps.Log, Identify: identify,
-		Browser: api.Browser{PublicURL: c.PublicURL, Origins: c.CORSOrigins},
-		Limit:   a.Limiter().Request,
+		Browser:   api.Browser{PublicURL: c.PublicURL, Origins: c.CORSOrigins},
+		Limit:     a.Limiter().Request,
+		Authorize: operator.NewAuthorizer(a.Deps, audit.New(a.Deps)).Authorize,
 	}
 }
 
