@@ -6,6 +6,7 @@ package awskeys
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -51,6 +52,27 @@ func (p *Parameter) read(ctx context.Context) (*token.Ring, int64, error) {
 	}
 	ring, err := keystore.FromString(aws.ToString(out.Parameter.Value))
 	return ring, out.Parameter.Version, err
+}
+
+// Create implements Store. A parameter that exists is left as it is; so is one
+// whose ring cannot be read, because overwriting it would end every session.
+func (p *Parameter) Create(ctx context.Context, ring *token.Ring) (bool, error) {
+	raw, err := ring.Marshal()
+	if err != nil {
+		return false, err
+	}
+	_, err = p.Client.PutParameter(ctx, &ssm.PutParameterInput{
+		Name: aws.String(p.Name), Value: aws.String(string(raw)), Type: ssmtypes.ParameterTypeSecureString,
+		Tier: ssmtypes.ParameterTierIntelligentTiering, Overwrite: aws.Bool(false),
+	})
+	var exists *ssmtypes.ParameterAlreadyExists
+	if errors.As(err, &exists) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("create parameter %s: %w", p.Name, err)
+	}
+	return true, nil
 }
 
 // Update implements keystore.Store. SSM has no conditional write, so the
