@@ -19,6 +19,7 @@ var version = "dev"
 type commands struct {
 	Serve   serveCommand     `cmd:"" help:"Serve the whole API on one machine, on the embedded store."`
 	DB      dbCommand        `cmd:"" name:"db" help:"Serve the embedded store on a port, for the AWS CLI and SAM."`
+	Admin   adminCommand     `cmd:"" help:"Manage super admins."`
 	Version kong.VersionFlag `help:"Print the version."`
 }
 
