@@ -27,7 +27,7 @@ func newTrail(t *testing.T) *trail {
 	if err != nil {
 		t.Fatal(err)
 	}
-	tr := &trail{t: t, now: time.Date(2026, 3, 31, 23, 59, 0, 0, time.UTC)}
+	tr := &trail{t: t, now: time.Date(2035, 3, 31, 23, 59, 0, 0, time.UTC)}
 	tr.Log = audit.New(service.Deps{Config: cfg, Table: dynamotest.New(t).Table, Now: func() time.Time { return tr.now }, Log: slog.New(slog.DiscardHandler)})
 	return tr
 }

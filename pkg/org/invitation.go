@@ -281,6 +281,16 @@ func (s *Service) refuseToken(ctx context.Context, userID string, refusal error)
 	return refusal
 }
 
+// membership reads one membership by itself; nil for none.
+func (s *Service) membership(ctx context.Context, userID, orgID string) (*facts.Membership, error) {
+	found, err := s.Table.GetMany(ctx, []table.Key{table.Membership(userID, orgID)}, table.Strong)
+	if err != nil {
+		return nil, err
+	}
+	m, _, err := decodeMember(found, userID, orgID)
+	return m, err
+}
+
 // accept reads everything and writes accordingly, once; errRaced when something
 // of it changed between.
 func (s *Service) accept(ctx context.Context, userID, orgID, inviteID, hash string) (Organization, error) {
@@ -309,8 +319,17 @@ func (s *Service) accept(ctx context.Context, userID, orgID, inviteID, hash stri
 	if subtle.ConstantTimeCompare([]byte(inv.Hash), []byte(hash)) != 1 {
 		return Organization{}, errToken
 	}
-	if inv.Status == InvitationAccepted && inv.AcceptedBy == userID && m != nil {
-		return o.organization(m.Role), nil
+	if inv.Status == InvitationAccepted && inv.AcceptedBy == userID {
+		if m == nil {
+			// A batch read is not one moment: it may have met the invitation after
+			// the acceptance and the membership before.
+			if m, err = s.membership(ctx, userID, orgID); err != nil {
+				return Organization{}, err
+			}
+		}
+		if m != nil {
+			return o.organization(m.Role), nil
+		}
 	}
 	now := s.Now()
 	if inv.Status != InvitationPending || !now.Before(inv.ExpiresAt.Time()) {
