@@ -52,6 +52,7 @@ func Files(root string) (map[string][]byte, error) {
 	if files["api/operations.json"], err = indented(NewInventory(ops)); err != nil {
 		return nil, err
 	}
+	files["template.yaml"] = template(ops)
 	events, err := samples(ops)
 	if err != nil {
 		return nil, err

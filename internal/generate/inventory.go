@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/lanyard-auth/lanyard/pkg/api"
 	"github.com/lanyard-auth/lanyard/pkg/metrics"
@@ -17,8 +19,8 @@ type Inventory struct {
 	Index      string  `json:"index"`
 	TTL        string  `json:"ttl"`
 	Namespace  string  `json:"metricsNamespace"`
-	Authorizer []Use   `json:"authorizer"`
-	Mailer     []Use   `json:"mailer"`
+	Authorizer []Grant `json:"authorizer"`
+	Mailer     []Grant `json:"mailer"`
 	Operations []Entry `json:"operations"`
 }
 
@@ -32,14 +34,43 @@ type Entry struct {
 	Secrets  bool       `json:"secrets,omitempty"`
 	Sends    bool       `json:"sends,omitempty"`
 	Requests int        `json:"requests"`
-	Table    []Use      `json:"table"`
+	Policy   []Grant    `json:"policy"`
 }
 
-// Use is an api.Use.
-type Use struct {
-	Keys    string       `json:"keys"`
-	Index   bool         `json:"index,omitempty"`
+// Grant is one statement of a function's policy: actions on items whose leading
+// keys match one of the patterns.
+type Grant struct {
 	Actions []api.Action `json:"actions"`
+	Keys    []string     `json:"keys"`
+	Index   bool         `json:"index,omitempty"`
+}
+
+// Grants gives the statements that uses come to. All patterns of an action are
+// in one statement: a request on several items carries all their keys, and
+// ForAllValues wants every one of them matched by the same statement.
+func Grants(uses []api.Use) []Grant {
+	out := []Grant{}
+	for _, index := range []bool{false, true} {
+		keys := map[api.Action][]string{}
+		for _, u := range uses {
+			for _, a := range u.Actions {
+				if u.Index == index && !slices.Contains(keys[a], u.Keys) {
+					keys[a] = append(keys[a], u.Keys)
+				}
+			}
+		}
+		first := len(out)
+		for _, a := range slices.Sorted(maps.Keys(keys)) {
+			slices.Sort(keys[a])
+			same := slices.IndexFunc(out[first:], func(g Grant) bool { return slices.Equal(g.Keys, keys[a]) })
+			if same >= 0 {
+				out[first+same].Actions = append(out[first+same].Actions, a)
+				continue
+			}
+			out = append(out, Grant{Actions: []api.Action{a}, Keys: keys[a], Index: index})
+		}
+	}
+	return out
 }
 
 // NewInventory gives the inventory of operations; those of the single machine
@@ -48,25 +79,24 @@ func NewInventory(ops []api.Operation) Inventory {
 	all := []api.Action{api.Query, api.GetItem, api.BatchGetItem, api.PutItem, api.UpdateItem, api.DeleteItem, api.ConditionCheck}
 	v := Inventory{
 		Index: table.IndexName, TTL: table.TTLAttribute, Namespace: metrics.Namespace,
-		Authorizer: []Use{{Keys: "USER#*", Actions: []api.Action{api.GetItem, api.BatchGetItem}}},
+		Authorizer: Grants([]api.Use{{Keys: "USER#*", Actions: []api.Action{api.GetItem, api.BatchGetItem}}}),
 	}
+	var mailer []api.Use
 	// Tasks finish what requests began (deletions, cascades), so the mailer
 	// reaches every kind of item, but never the whole table at once.
 	for _, keys := range []string{"OUTBOX#*", "TASK#*", "USER#*", "EMAIL#*", "USERNAME#*", "TOKEN#*", "ORG#*", "ENTITY#*", "DOC#*", "AUDIT#*", "THROTTLE#*", "DEADMAIL", "DELEGATION#*", "META"} {
-		v.Mailer = append(v.Mailer, Use{Keys: keys, Actions: all})
+		mailer = append(mailer, api.Use{Keys: keys, Actions: all})
 	}
 	for _, keys := range []string{"USER#*", "ORG#*", "ENTITY#*", "DOC#*"} {
-		v.Mailer = append(v.Mailer, Use{Keys: keys, Index: true, Actions: []api.Action{api.Query}})
+		mailer = append(mailer, api.Use{Keys: keys, Index: true, Actions: []api.Action{api.Query}})
 	}
+	v.Mailer = Grants(mailer)
 	for _, op := range ops {
 		if op.Local {
 			continue
 		}
 		e := Entry{ID: op.ID, Method: op.Method, Path: op.Path, Access: op.Access, Hashes: op.Hashes, Secrets: op.Secrets,
-			Sends: op.Sends, Requests: op.Requests, Table: []Use{}}
-		for _, u := range op.Table {
-			e.Table = append(e.Table, Use{Keys: u.Keys, Index: u.Index, Actions: u.Actions})
-		}
+			Sends: op.Sends, Requests: op.Requests, Policy: Grants(op.Table)}
 		v.Operations = append(v.Operations, e)
 	}
 	return v
