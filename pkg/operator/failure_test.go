@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -36,9 +37,9 @@ func TestAStoreThatFailsLetsNothingThroughAndNothingHalfDone(t *testing.T) {
 						User  string `dynamo:"user"`
 						Scope string `dynamo:"scope"`
 					}{table.DelegationID(id), target, access.ScopePlatform})
-				met := 0
+				var met atomic.Int64 // lists read several shards at once
 				w.store.Transport.Intercept(func(r *http.Request, _ string, next http.RoundTripper) (*http.Response, error) {
-					if met++; met != n {
+					if met.Add(1) != int64(n) {
 						return next.RoundTrip(r)
 					}
 					if after {
@@ -62,7 +63,7 @@ func TestAStoreThatFailsLetsNothingThroughAndNothingHalfDone(t *testing.T) {
 					got = w.do(root, "GET", "/api/users?email="+name+"@example.com&username="+name, nil)
 				}
 				w.store.Transport.Intercept(nil)
-				if met < n {
+				if met.Load() < int64(n) {
 					if got.status >= 300 {
 						t.Errorf("operation %d without a failure: %+v", op, got)
 					}

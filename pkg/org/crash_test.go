@@ -3,6 +3,7 @@ package org_test
 import (
 	"errors"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"github.com/lanyard-auth/lanyard/pkg/org"
@@ -23,9 +24,9 @@ func (w *world) crashing() {
 	w.t.Helper()
 	defer w.store.Transport.Intercept(nil)
 	for life := 3; life < 3000; life = life*3/2 + 1 {
-		n := 0
+		var n atomic.Int64
 		w.store.Transport.Intercept(func(r *http.Request, _ string, next http.RoundTripper) (*http.Response, error) {
-			if n++; n > life {
+			if n.Add(1) > int64(life) {
 				return nil, errCrash
 			}
 			return next.RoundTrip(r)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/lanyard-auth/lanyard/internal/localdynamo"
@@ -20,11 +21,10 @@ var errLost = errors.New("connection lost")
 
 // failing lets the n-th request from now on fail: before the store sees it, or
 // after it was carried out.
-func (w *world) failing(n int, after bool) (met *int) {
-	met = new(int)
+func (w *world) failing(n int, after bool) (met *atomic.Int64) {
+	met = new(atomic.Int64) // some requests go out at once
 	w.store.Transport.Intercept(func(r *http.Request, _ string, next http.RoundTripper) (*http.Response, error) {
-		*met++
-		if *met != n {
+		if met.Add(1) != int64(n) {
 			return next.RoundTrip(r)
 		}
 		if after {
@@ -82,7 +82,7 @@ func TestAStoreThatFailsLetsNothingThroughAndNothingHalfDone(t *testing.T) {
 					}
 				}
 				w.store.Transport.Intercept(nil)
-				if *met < n {
+				if met.Load() < int64(n) {
 					if got.status >= 500 {
 						t.Errorf("operation %d without a failure: %+v", op, got)
 					}
@@ -145,7 +145,7 @@ func TestManyHoldingsGoOrAreRemovedLaterWhateverFails(t *testing.T) {
 		met := w.failing(n, false)
 		err := w.orgs.Remove(w.as(alice), orgID, bob)
 		w.store.Transport.Intercept(nil)
-		if *met >= n {
+		if met.Load() >= int64(n) {
 			if err == nil {
 				t.Errorf("request %d failed, and the removal did not", n)
 			}
@@ -159,7 +159,7 @@ func TestManyHoldingsGoOrAreRemovedLaterWhateverFails(t *testing.T) {
 		if counted, kept := w.adminsOf(orgID, alice, bob); counted != 1 || kept != 1 {
 			t.Errorf("%d admins, the count says %d", counted, kept)
 		}
-		if *met < n {
+		if met.Load() < int64(n) {
 			return
 		}
 	}
