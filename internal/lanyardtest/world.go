@@ -336,6 +336,13 @@ func (c *Client) Send(req *http.Request) *Answer {
 	if err != nil {
 		c.w.T.Fatal(err)
 	}
+	contract, err := theContract()
+	if err != nil {
+		c.w.T.Fatal(err)
+	}
+	if err := contract.check(req, res.StatusCode, res.Header, raw); err != nil {
+		c.w.T.Errorf("%s %s, %d: the answer is not as documented: %v\n%s", req.Method, req.URL.Path, res.StatusCode, err, raw)
+	}
 	return &Answer{t: c.w.T, What: req.Method + " " + req.URL.Path, Status: res.StatusCode, Header: res.Header, Cookies: res.Cookies(), Raw: raw}
 }
 

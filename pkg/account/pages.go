@@ -80,11 +80,12 @@ type tokenInput struct {
 	}
 }
 
-type verifiedOutput struct {
-	Body struct {
-		Status string `json:"status" enum:"active"`
-	}
+// Verified is the answer to a token that worked.
+type Verified struct {
+	Status string `json:"status" enum:"active"`
 }
+
+type verifiedOutput struct{ Body Verified }
 
 // VerifyEmailOperation is POST /api/auth/verify-email.
 func VerifyEmailOperation(s *Service) api.Operation {
@@ -120,7 +121,7 @@ func VerifyLinkOperation(s *Service) api.Operation {
 		Summary:     "Where a verification link leads.",
 		Description: "A browser gets a page that consumes nothing until its button is pressed. With Accept: application/json the address is verified, and the answer is {\"status\": \"active\"}.",
 		Table:       []api.Use{readsSelf, writesUser, claimsEmail, writesAudit, writesOutbox, counts},
-		HTML:        true, Sends: true, Secrets: true, Requests: 3,
+		HTML:        true, Forms: api.Forms{"application/json": Verified{}}, Sends: true, Secrets: true, Requests: 3,
 		Audit: []string{string(audit.EmailVerified), string(audit.EmailChanged)},
 		Event: api.Event{Params: map[string]string{"token": "example"}},
 	}, func(ctx context.Context, in *linkInput) (*PageOutput, error) {
@@ -134,7 +135,7 @@ func VerifyLinkOperation(s *Service) api.Operation {
 		if err := s.VerifyEmail(ctx, in.Token); err != nil {
 			return nil, err
 		}
-		body, err := json.Marshal(map[string]Status{"status": Active})
+		body, err := json.Marshal(Verified{Status: string(Active)})
 		return &PageOutput{ContentType: "application/json", CSP: "default-src 'none'", Body: body}, err
 	})
 }

@@ -45,6 +45,7 @@ func finishDocument(doc *huma.OpenAPI, ops []Operation) {
 			op.Extensions = map[string]any{}
 		}
 		op.Extensions["x-lanyard-access"] = string(spec.Access)
+		declareForms(doc, spec, op)
 		if r := op.Responses[strconv.Itoa(http.StatusUnauthorized)]; r != nil {
 			r.Headers = map[string]*huma.Param{"WWW-Authenticate": {Schema: &huma.Schema{Type: huma.TypeString}}}
 		}
@@ -52,6 +53,23 @@ func finishDocument(doc *huma.OpenAPI, ops []Operation) {
 			r.Headers = map[string]*huma.Param{"Retry-After": {Schema: &huma.Schema{Type: huma.TypeInteger}}}
 		}
 	}
+}
+
+// declareForms documents the bodies that a handler encodes itself, of which
+// huma sees bytes only.
+func declareForms(doc *huma.OpenAPI, spec *Spec, op *huma.Operation) {
+	if !spec.HTML && len(spec.Forms) == 0 {
+		return
+	}
+	content := map[string]*huma.MediaType{}
+	if spec.HTML {
+		content["text/html"] = &huma.MediaType{Schema: &huma.Schema{Type: huma.TypeString}}
+	}
+	for media, value := range spec.Forms {
+		t := reflect.TypeOf(value)
+		content[media] = &huma.MediaType{Schema: doc.Components.Schemas.Schema(t, true, t.Name())}
+	}
+	op.Responses[strconv.Itoa(spec.Status)].Content = content
 }
 
 // schemaName names a type in the document: its package and its own name, since

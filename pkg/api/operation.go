@@ -59,12 +59,17 @@ type Spec struct {
 	MaxBody     int64    // bytes; 0 means 64 KiB
 	Requests    int      // most requests to the store that a warm, successful call makes
 	HTML        bool     // may answer with a page to a browser
+	Forms       Forms    // what a handler that encodes its own body answers, beside a page
 	Cookies     bool     // sets or clears the session cookies
 	Secrets     bool     // needs the key ring's private part
 	Local       bool     // exists on the single machine only
 	Interop     bool     // an outside standard fixes its form: a body that breaks it is 400, the client's X-Request-ID comes back
 	Event       Event    // the sample for events/ and for tests
 }
+
+// Forms are the media types of a body that the handler encodes itself, each
+// with a value of the type that it carries.
+type Forms map[string]any
 
 // Event is a sample request of an operation.
 type Event struct {
@@ -128,9 +133,11 @@ func New[In, Out any](spec Spec, handler func(context.Context, *In) (*Out, error
 
 // errorStatuses lists the statuses a client must expect, for the document.
 func (s *Spec) errorStatuses() []int {
-	out := []int{http.StatusTooManyRequests, http.StatusServiceUnavailable}
+	// Every request can be malformed (400: credentials, cookies) or carry a
+	// parameter that the operation does not know (422).
+	out := []int{http.StatusBadRequest, http.StatusUnprocessableEntity, http.StatusTooManyRequests, http.StatusServiceUnavailable}
 	if s.Writes() {
-		out = append(out, http.StatusBadRequest, http.StatusForbidden, http.StatusUnsupportedMediaType)
+		out = append(out, http.StatusForbidden, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType)
 	}
 	if s.Access != Public || strings.HasPrefix(s.Path, "/api/auth/") {
 		out = append(out, http.StatusUnauthorized)

@@ -108,12 +108,20 @@ type documentOutput struct {
 	Body         []byte
 }
 
+// Description is the head of the OpenAPI document; the rest is as OpenAPI 3.1
+// says.
+type Description struct {
+	_       struct{} `additionalProperties:"true"` // read by the schema generator
+	OpenAPI string   `json:"openapi"`
+}
+
 // OpenAPIOperation is GET /openapi.json: the checked-in document, which covers
 // every operation, also where this process serves one of them.
 func OpenAPIOperation(document []byte) api.Operation {
 	return api.New(api.Spec{
 		ID: "public-openapi", Method: http.MethodGet, Path: "/openapi.json", Tag: "Public", Access: api.Public,
 		Summary: "This document.",
+		Forms:   api.Forms{"application/openapi+json": Description{}},
 	}, func(context.Context, *struct{}) (*documentOutput, error) {
 		return &documentOutput{
 			ContentType: "application/openapi+json", CacheControl: "public, max-age=300", CSP: "default-src 'none'", Body: document,
