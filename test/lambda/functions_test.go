@@ -120,6 +120,9 @@ func environment(t testing.TB, w *lanyardtest.World) []string {
 // built functions.
 func deployed(t *testing.T, stage string) *lanyardtest.World {
 	t.Helper()
+	if err := buildAll(); err != nil {
+		t.Fatal(err)
+	}
 	w := lanyardtest.Start(t)
 	server := httptest.NewServer(newHTTPAPI(t, stage, environment(t, w)))
 	t.Cleanup(server.Close)
@@ -127,9 +130,9 @@ func deployed(t *testing.T, stage string) *lanyardtest.World {
 	return w
 }
 
-// settle carries out what functions queued; the world's clock stands still
+// settle makes what functions queued due in the world: its clock stands still
 // while theirs goes on.
-func settle(w *lanyardtest.World) { w.Clock.Advance(time.Minute) }
+func settle(w *lanyardtest.World) { w.Clock.Advance(time.Until(w.Clock.Now()) + time.Second) }
 
 func TestWholeRoundThroughGatewayAuthorizerAndFunctions(t *testing.T) {
 	w := deployed(t, "dev")
