@@ -5,7 +5,7 @@ ARCH ?= arm64
 LDFLAGS := -s -w
 PKGS := $(shell $(GO) list ./... 2>/dev/null | grep -v '/functions/')
 
-.PHONY: help run demo test test-functions test-dynamodb check lint cover generate build build-check build-cli bench fuzz clean
+.PHONY: help run demo test test-functions test-dynamodb check lint cover generate build build-check synth diff deploy test-infra build-cli bench fuzz clean
 
 help: ## Show this list
 	@grep -hE '^[a-z][a-zA-Z-]*:.*## ' $(MAKEFILE_LIST) | sort | awk -F':.*## ' '{printf "  \033[1m%-16s\033[0m %s\n", $$1, $$2}'
@@ -53,6 +53,24 @@ build: ## Build every Lambda function into dist/ (ARCH=arm64 or amd64)
 
 build-check: ## Build the functions twice: same hashes, and no zip over 5 MB
 	tools/build-check.sh $(ARCH)
+
+# The CDK app is a module of its own. Synthesis needs Go and Node only; diff and
+# deploy need the CDK's command and credentials.
+STAGE ?= dev
+CDK ?= npx --yes aws-cdk@2
+
+synth: build ## Synthesise the stacks of STAGE into infra/cdk.out (no account needed)
+	cd infra && CDK_OUTDIR=cdk.out CDK_CONTEXT_JSON='{"stage":"$(STAGE)"}' $(GO) run .
+
+diff: build ## What a deployment of STAGE would change
+	cd infra && $(CDK) diff --all -c stage=$(STAGE)
+
+deploy: build ## Deploy STAGE, then make or rotate its key ring
+	cd infra && $(CDK) deploy --all -c stage=$(STAGE)
+	aws lambda invoke --function-name lanyard-$(STAGE)-key-rotator --payload '{}' --cli-binary-format raw-in-base64-out /dev/stdout
+
+test-infra: ## Assertions on the synthesised templates (needs Node)
+	cd infra && $(GO) test ./...
 
 build-cli: ## Build the lanyard binary into bin/
 	CGO_ENABLED=0 $(GO) build -buildvcs=false -trimpath -ldflags '$(LDFLAGS)' -o bin/lanyard ./cmd/lanyard

@@ -1,0 +1,70 @@
+package main
+
+import (
+	cdk "github.com/aws/aws-cdk-go/awscdk/v2"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsdynamodb"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awsses"
+	"github.com/aws/constructs-go/constructs/v10"
+	"github.com/aws/jsii-runtime-go"
+)
+
+var str = jsii.String
+
+// list gives several values for one property of a template.
+func list(values ...any) *[]any { return &values }
+
+// dataStack holds what must outlive every deployment of code.
+type dataStack struct {
+	stack cdk.Stack
+	table awsdynamodb.CfnTable
+}
+
+func newDataStack(scope constructs.Construct, id string, s Stage, v *inventory) *dataStack {
+	st := cdk.NewStack(scope, str(id), &cdk.StackProps{
+		Env: environment(s), TerminationProtection: jsii.Bool(s.Protect), Description: str("Lanyard: the table and the mail identity"),
+	})
+	attribute := func(name string) any {
+		return &awsdynamodb.CfnTable_AttributeDefinitionProperty{AttributeName: str(name), AttributeType: str("S")}
+	}
+	keys := func(prefix string) any {
+		return list(
+			&awsdynamodb.CfnTable_KeySchemaProperty{AttributeName: str(prefix + "PK"), KeyType: str("HASH")},
+			&awsdynamodb.CfnTable_KeySchemaProperty{AttributeName: str(prefix + "SK"), KeyType: str("RANGE")},
+		)
+	}
+	sse := &awsdynamodb.CfnTable_SSESpecificationProperty{SseEnabled: jsii.Bool(true), SseType: str("KMS")}
+	if s.KMSKey != "" {
+		sse.KmsMasterKeyId = str(s.KMSKey)
+	}
+	table := awsdynamodb.NewCfnTable(st, str("Table"), &awsdynamodb.CfnTableProps{
+		BillingMode:               str("PAY_PER_REQUEST"),
+		DeletionProtectionEnabled: jsii.Bool(s.Protect),
+		AttributeDefinitions:      list(attribute("PK"), attribute("SK"), attribute(v.Index+"PK"), attribute(v.Index+"SK")),
+		KeySchema:                 keys(""),
+		GlobalSecondaryIndexes: list(&awsdynamodb.CfnTable_GlobalSecondaryIndexProperty{
+			IndexName: str(v.Index), KeySchema: keys(v.Index),
+			Projection: &awsdynamodb.CfnTable_ProjectionProperty{ProjectionType: str("ALL")},
+		}),
+		TimeToLiveSpecification:          &awsdynamodb.CfnTable_TimeToLiveSpecificationProperty{AttributeName: str(v.TTL), Enabled: jsii.Bool(true)},
+		PointInTimeRecoverySpecification: &awsdynamodb.CfnTable_PointInTimeRecoverySpecificationProperty{PointInTimeRecoveryEnabled: jsii.Bool(true)},
+		SseSpecification:                 sse,
+		StreamSpecification:              &awsdynamodb.CfnTable_StreamSpecificationProperty{StreamViewType: str("NEW_IMAGE")},
+	})
+	table.ApplyRemovalPolicy(cdk.RemovalPolicy_RETAIN, nil)
+	if s.MailDomain != "" {
+		identity := awsses.NewCfnEmailIdentity(st, str("MailIdentity"), &awsses.CfnEmailIdentityProps{EmailIdentity: str(s.MailDomain)})
+		identity.ApplyRemovalPolicy(cdk.RemovalPolicy_RETAIN, nil)
+	}
+	return &dataStack{stack: st, table: table}
+}
+
+func environment(s Stage) *cdk.Environment {
+	e := &cdk.Environment{}
+	if s.Account != "" {
+		e.Account = str(s.Account)
+	}
+	if s.Region != "" {
+		e.Region = str(s.Region)
+	}
+	return e
+}

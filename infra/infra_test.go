@@ -1,0 +1,238 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	cdk "github.com/aws/aws-cdk-go/awscdk/v2"
+	"github.com/aws/aws-cdk-go/awscdk/v2/assertions"
+	"github.com/aws/jsii-runtime-go"
+)
+
+// TestTemplates synthesises the production stage once and holds both templates
+// to what a deployment promises.
+func TestTemplates(t *testing.T) {
+	defer jsii.Close()
+	v, err := readInventory("../api/operations.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dist := t.TempDir()
+	names := []string{"authorizer", "mailer", "key-rotator"}
+	for _, op := range v.Operations {
+		names = append(names, op.ID)
+	}
+	for _, name := range names {
+		if err := os.Mkdir(filepath.Join(dist, name), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dist, name, "bootstrap"), []byte(name), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s, err := stage("prod")
+	if err != nil {
+		t.Fatal(err)
+	}
+	data, api, err := stacks(cdk.NewApp(nil), s, v, dist)
+	if err != nil {
+		t.Fatal(err)
+	}
+	kept, code := resources(t, data.stack), resources(t, api.stack)
+
+	t.Run("the table is protected, encrypted, recoverable and kept", func(t *testing.T) {
+		tables := of(kept, "AWS::DynamoDB::Table")
+		if len(tables) != 1 {
+			t.Fatalf("%d tables", len(tables))
+		}
+		for _, r := range tables {
+			p := text(r.Properties)
+			for _, want := range []string{
+				`"DeletionProtectionEnabled":true`, `"SSEEnabled":true`, `"PointInTimeRecoveryEnabled":true`, `"StreamViewType":"NEW_IMAGE"`,
+				`"IndexName":"` + v.Index + `"`, `"AttributeName":"` + v.TTL + `","Enabled":true`,
+			} {
+				if !strings.Contains(p, want) {
+					t.Errorf("no %s in %s", want, p)
+				}
+			}
+			if r.DeletionPolicy != "Retain" {
+				t.Errorf("deletion policy %s", r.DeletionPolicy)
+			}
+		}
+	})
+	t.Run("every operation has its route, function and authorizer", func(t *testing.T) {
+		routes := of(code, "AWS::ApiGatewayV2::Route")
+		if len(routes) != len(v.Operations) {
+			t.Errorf("%d routes of %d operations", len(routes), len(v.Operations))
+		}
+		for _, op := range v.Operations {
+			r, ok := routes[logical(op.ID)+"Route"]
+			if !ok || r.Properties["RouteKey"] != op.Method+" "+op.Path {
+				t.Errorf("%s: route %v", op.ID, r.Properties)
+			}
+			if want := map[bool]string{true: "NONE", false: "CUSTOM"}[op.Access == "public"]; r.Properties["AuthorizationType"] != want {
+				t.Errorf("%s is %s and has authorization %v", op.ID, op.Access, r.Properties["AuthorizationType"])
+			}
+			f := code[logical(op.ID)].Properties
+			if op.Hashes != (f["MemorySize"] == 1769.0) || op.Hashes != (f["ReservedConcurrentExecutions"] != nil) {
+				t.Errorf("%s: hashes %v, memory %v, reserved %v", op.ID, op.Hashes, f["MemorySize"], f["ReservedConcurrentExecutions"])
+			}
+		}
+	})
+	t.Run("the authorizer's answers are not cached", func(t *testing.T) {
+		for _, r := range of(code, "AWS::ApiGatewayV2::Authorizer") {
+			if p := r.Properties; p["AuthorizerResultTtlInSeconds"] != 0.0 || p["AuthorizerPayloadFormatVersion"] != "2.0" || p["EnableSimpleResponses"] != true || p["IdentitySource"] != nil {
+				t.Errorf("authorizer %v", p)
+			}
+		}
+	})
+	t.Run("no policy has a wildcard, but where AWS knows no resource", func(t *testing.T) {
+		for id, r := range of(code, "AWS::IAM::Role") {
+			for _, st := range policyStatements(t, r) {
+				action, where := text(st["Action"]), text(st["Resource"])
+				if strings.Contains(action, "*") || strings.Contains(action, "Scan") {
+					t.Errorf("%s allows %s", id, action)
+				}
+				if where == `"*"` && !regexp.MustCompile(`^\["xray:PutTelemetryRecords","xray:PutTraceSegments"\]$`).MatchString(action) {
+					t.Errorf("%s allows %s on everything", id, action)
+				}
+				data := strings.Contains(action, "dynamodb:") && !strings.Contains(action, "Stream")
+				cond := text(st["Condition"])
+				if data && (!strings.Contains(cond, `"ForAllValues:StringLike":{"dynamodb:LeadingKeys":[`) || !strings.Contains(cond, `"Null":{"dynamodb:LeadingKeys":"false"}`)) {
+					t.Errorf("%s allows %s without bounds on the key: %s", id, action, cond)
+				}
+			}
+		}
+	})
+	t.Run("each function's role allows what its operation declares and no more", func(t *testing.T) {
+		for _, op := range v.Operations {
+			role := strings.Trim(regexp.MustCompile(`"Role\w+"`).FindString(text(code[logical(op.ID)].Properties["Role"])), `"`)
+			var got []string
+			for _, st := range policyStatements(t, code[role]) {
+				if strings.Contains(text(st["Action"]), "dynamodb:") {
+					got = append(got, text(st["Action"])+text(st["Condition"]))
+				}
+			}
+			var want []string
+			for _, g := range op.Policy {
+				var actions any = "dynamodb:" + g.Actions[0]
+				if len(g.Actions) > 1 {
+					all := make([]string, len(g.Actions))
+					for i, a := range g.Actions {
+						all[i] = "dynamodb:" + a
+					}
+					actions = all
+				}
+				want = append(want, unlisted(text(actions))+fmt.Sprintf(`{"ForAllValues:StringLike":{"dynamodb:LeadingKeys":%s},"Null":{"dynamodb:LeadingKeys":"false"}}`, text(g.Keys)))
+			}
+			for i := range got {
+				got[i] = unlisted(got[i])
+			}
+			slices.Sort(got)
+			slices.Sort(want)
+			for i := range want {
+				want[i] = unlisted(want[i])
+			}
+			if !slices.Equal(got, want) {
+				t.Errorf("%s:\n got %v\nwant %v", op.ID, got, want)
+			}
+			if op.Secrets != strings.Contains(text(code[role].Properties), "ssm:GetParameter") {
+				t.Errorf("%s: secrets %v", op.ID, op.Secrets)
+			}
+		}
+	})
+	t.Run("logs have an end, functions are traced, mail failures are kept", func(t *testing.T) {
+		for id, r := range of(code, "AWS::Logs::LogGroup") {
+			if r.Properties["RetentionInDays"] != s.RetentionDays {
+				t.Errorf("%s: %v", id, r.Properties)
+			}
+		}
+		for id, r := range of(code, "AWS::Lambda::Function") {
+			p := text(r.Properties)
+			if !strings.Contains(p, `"TracingConfig":{"Mode":"Active"}`) || !strings.Contains(p, `"LogGroup":`) || !strings.Contains(p, `"provided.al2023"`) {
+				t.Errorf("%s: %s", id, p)
+			}
+		}
+		for _, r := range of(code, "AWS::Lambda::EventSourceMapping") {
+			p := text(r.Properties)
+			if !strings.Contains(p, "ReportBatchItemFailures") || !strings.Contains(p, "OnFailure") {
+				t.Error(p)
+			}
+		}
+		if len(of(code, "AWS::CloudWatch::Alarm")) < 7 || len(of(code, "AWS::CloudWatch::Dashboard")) != 1 {
+			t.Error("alarms or the dashboard are missing")
+		}
+	})
+	t.Run("the stack stays well inside 500 resources", func(t *testing.T) {
+		t.Logf("%d resources", len(code))
+		if len(code) > 400 {
+			t.Errorf("%d resources", len(code))
+		}
+	})
+}
+
+type resource struct {
+	Type           string
+	Properties     map[string]any
+	DeletionPolicy string
+}
+
+// resources gives a stack's resources by logical id.
+func resources(t *testing.T, s cdk.Stack) map[string]resource {
+	t.Helper()
+	raw, err := json.Marshal(assertions.Template_FromStack(s, nil).ToJSON())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var doc struct{ Resources map[string]resource }
+	if err := json.Unmarshal(raw, &doc); err != nil {
+		t.Fatal(err)
+	}
+	return doc.Resources
+}
+
+func of(all map[string]resource, kind string) map[string]resource {
+	out := map[string]resource{}
+	for id, r := range all {
+		if r.Type == kind {
+			out[id] = r
+		}
+	}
+	return out
+}
+
+func policyStatements(t *testing.T, r resource) []map[string]any {
+	t.Helper()
+	raw := text(r.Properties["Policies"])
+	var policies []struct {
+		PolicyDocument struct{ Statement []map[string]any }
+	}
+	if err := json.Unmarshal([]byte(raw), &policies); err != nil {
+		t.Fatalf("policies %s: %v", raw, err)
+	}
+	var out []map[string]any
+	for _, p := range policies {
+		out = append(out, p.PolicyDocument.Statement...)
+	}
+	return out
+}
+
+// text gives v as JSON with sorted keys.
+func text(v any) string {
+	raw, err := json.Marshal(v)
+	if err != nil {
+		return err.Error()
+	}
+	return string(raw)
+}
+
+// unlisted writes lists of one as the value alone: IAM takes both for the same.
+func unlisted(s string) string {
+	return regexp.MustCompile(`\[("[^",\]]*")\]`).ReplaceAllString(s, "$1")
+}

@@ -1,0 +1,49 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+)
+
+// inventory is api/operations.json: what the code says of itself.
+type inventory struct {
+	Index      string      `json:"index"`
+	TTL        string      `json:"ttl"`
+	Namespace  string      `json:"metricsNamespace"`
+	Authorizer []grant     `json:"authorizer"`
+	Mailer     []grant     `json:"mailer"`
+	Operations []operation `json:"operations"`
+}
+
+type operation struct {
+	ID      string  `json:"id"`
+	Method  string  `json:"method"`
+	Path    string  `json:"path"`
+	Access  string  `json:"access"`
+	Hashes  bool    `json:"hashes"`
+	Secrets bool    `json:"secrets"`
+	Policy  []grant `json:"policy"`
+}
+
+// grant allows actions on items whose leading keys match one of the patterns.
+type grant struct {
+	Actions []string `json:"actions"`
+	Keys    []string `json:"keys"`
+	Index   bool     `json:"index"`
+}
+
+func readInventory(path string) (*inventory, error) {
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("read inventory: %w", err)
+	}
+	var v inventory
+	if err := json.Unmarshal(raw, &v); err != nil {
+		return nil, fmt.Errorf("read inventory %s: %w", path, err)
+	}
+	if len(v.Operations) == 0 {
+		return nil, fmt.Errorf("inventory %s has no operations", path)
+	}
+	return &v, nil
+}

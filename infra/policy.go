@@ -1,0 +1,60 @@
+package main
+
+import (
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
+)
+
+// statement is one statement of a policy document, as IAM's JSON has it.
+type statement map[string]any
+
+// privileges are what a function may do beyond writing its log.
+type privileges struct {
+	grants []grant
+	extra  []statement
+}
+
+// arns are what policies name.
+type arns struct{ table, index, logs, workerLogs, ring, mail, letters, stream string }
+
+// statements gives the policy's statements. ForAllValues holds for a request
+// without the key too, so every statement also wants it present.
+//
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-single-vs-multi-valued-context-keys.html
+func (p privileges) statements(a arns, logs string) []statement {
+	out := []statement{
+		{"Effect": "Allow", "Action": []string{"logs:CreateLogStream", "logs:PutLogEvents"}, "Resource": logs},
+		// X-Ray's writes have no resources: IAM wants the star here, and nowhere else.
+		{"Effect": "Allow", "Action": []string{"xray:PutTelemetryRecords", "xray:PutTraceSegments"}, "Resource": "*"},
+	}
+	for _, g := range p.grants {
+		resource := a.table
+		if g.Index {
+			resource = a.index
+		}
+		actions := make([]string, len(g.Actions))
+		for i, action := range g.Actions {
+			actions[i] = "dynamodb:" + action
+		}
+		out = append(out, statement{"Effect": "Allow", "Action": actions, "Resource": resource, "Condition": map[string]any{
+			"ForAllValues:StringLike": map[string]any{"dynamodb:LeadingKeys": g.Keys},
+			"Null":                    map[string]any{"dynamodb:LeadingKeys": "false"},
+		}})
+	}
+	return append(out, p.extra...)
+}
+
+func allow(resource string, actions ...string) statement {
+	return statement{"Effect": "Allow", "Action": actions, "Resource": resource}
+}
+
+// class names the privileges: functions of one class share a role, which keeps
+// the stack far below CloudFormation's 500 resources.
+func (p privileges) class() (string, error) {
+	raw, err := json.Marshal([]any{p.grants, p.extra})
+	if err != nil {
+		return "", fmt.Errorf("name a privilege class: %w", err)
+	}
+	return fmt.Sprintf("%x", sha256.Sum256(raw))[:10], nil
+}
