@@ -12,6 +12,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -26,6 +27,7 @@ import (
 	"github.com/aws/aws-lambda-go/events"
 
 	"github.com/lanyard-auth/lanyard/internal/lanyardtest"
+	"github.com/lanyard-auth/lanyard/internal/localdynamo"
 )
 
 const root = "../.."
@@ -116,6 +118,54 @@ func environment(t testing.TB, w *lanyardtest.World) []string {
 	}
 }
 
+// policies gives each function's generated policy in the engine's form.
+func policies(t testing.TB) map[string]*localdynamo.Policy {
+	t.Helper()
+	raw, err := os.ReadFile(filepath.Join(root, "api/operations.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	type grant struct{ Actions, Keys []string }
+	var inventory struct {
+		Authorizer, Mailer []grant
+		Operations         []struct {
+			ID     string
+			Policy []grant
+		}
+	}
+	if err := json.Unmarshal(raw, &inventory); err != nil {
+		t.Fatal(err)
+	}
+	policy := func(grants []grant) *localdynamo.Policy {
+		p := &localdynamo.Policy{}
+		for _, g := range grants {
+			p.Statements = append(p.Statements, localdynamo.Statement{Actions: g.Actions, LeadingKeys: g.Keys})
+		}
+		return p
+	}
+	out := map[string]*localdynamo.Policy{"authorizer": policy(inventory.Authorizer), "mailer": policy(inventory.Mailer)}
+	for _, op := range inventory.Operations {
+		out[op.ID] = policy(op.Policy)
+	}
+	return out
+}
+
+// restricted puts the world's store on one more port, for a client with a
+// policy, and gives env with that store.
+func restricted(t testing.TB, w *lanyardtest.World, env []string, p *localdynamo.Policy) []string {
+	t.Helper()
+	db := httptest.NewServer(w.Store.Engine.With(localdynamo.Mode{Policy: p, Observe: func(c localdynamo.Call) {
+		if c.Error == "AccessDeniedException" {
+			t.Logf("denied: %s", c.Operation)
+		}
+	}}))
+	t.Cleanup(func() {
+		db.CloseClientConnections()
+		db.Close()
+	})
+	return append(slices.Clone(env), "LANYARD_DYNAMODB="+db.URL)
+}
+
 // deployed starts a world whose URL is an emulated HTTP API in front of the
 // built functions.
 func deployed(t *testing.T, stage string) *lanyardtest.World {
@@ -124,7 +174,7 @@ func deployed(t *testing.T, stage string) *lanyardtest.World {
 		t.Fatal(err)
 	}
 	w := lanyardtest.Start(t)
-	server := httptest.NewServer(newHTTPAPI(t, stage, environment(t, w)))
+	server := httptest.NewServer(newHTTPAPI(t, w, stage))
 	t.Cleanup(server.Close)
 	w.URL = server.URL
 	return w
@@ -134,6 +184,8 @@ func deployed(t *testing.T, stage string) *lanyardtest.World {
 // while theirs goes on.
 func settle(w *lanyardtest.World) { w.Clock.Advance(time.Until(w.Clock.Now()) + time.Second) }
 
+// TestWholeRoundThroughGatewayAuthorizerAndFunctions also replays the policies:
+// each function reaches the store as a client with its generated policy.
 func TestWholeRoundThroughGatewayAuthorizerAndFunctions(t *testing.T) {
 	w := deployed(t, "dev")
 	join := func(email string) *lanyardtest.Client {
@@ -172,10 +224,64 @@ func TestWholeRoundThroughGatewayAuthorizerAndFunctions(t *testing.T) {
 	alice.Get("/api/auth/me").Problem(http.StatusUnauthorized, "session_revoked")
 	alice.Access = ""
 	alice.Get("/api/auth/me").Problem(http.StatusUnauthorized, "unauthenticated")
-	alice.Access = carol.Access[:len(carol.Access)-8] + "AAAAAAAA"
-	if a := alice.Get("/api/auth/me").Want(http.StatusForbidden); strings.TrimSpace(string(a.Raw)) != `{"message":"Forbidden"}` {
-		t.Errorf("a forged token was answered %s", a.Raw)
+	// The gateway's own refusal is none of the contract's answers.
+	req, err := http.NewRequest(http.MethodGet, w.URL+"/api/auth/me", nil)
+	if err != nil {
+		t.Fatal(err)
 	}
+	req.Header.Set("Authorization", "Bearer "+carol.Access[:len(carol.Access)-8]+"AAAAAAAA")
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(res.Body)
+	if err != nil || res.StatusCode != http.StatusForbidden || strings.TrimSpace(string(body)) != `{"message":"Forbidden"}` {
+		t.Errorf("a forged token was answered %d %s (%v)", res.StatusCode, body, err)
+	}
+}
+
+// TestSignInNeedsWhatItsPolicyAllows takes statements away, one action at a
+// time, from the policy that the round works with.
+func TestSignInNeedsWhatItsPolicyAllows(t *testing.T) {
+	w := lanyardtest.Start(t)
+	w.Registered("eve@example.com")
+	env, whole := environment(t, w), policies(t)["auth-login"]
+	e := signIn(t, "eve@example.com")
+	if out := response(t, launch(t, "auth-login", restricted(t, w, env, whole)), e); out.StatusCode != http.StatusOK {
+		t.Fatalf("with its policy: %d %s", out.StatusCode, out.Body)
+	}
+	for _, action := range []string{"GetItem", "Query", "PutItem", "UpdateItem"} {
+		t.Run(action, func(t *testing.T) {
+			less := &localdynamo.Policy{}
+			for _, st := range whole.Statements {
+				st.Actions = slices.DeleteFunc(slices.Clone(st.Actions), func(a string) bool { return a == action })
+				less.Statements = append(less.Statements, st)
+			}
+			if out := response(t, launch(t, "auth-login", restricted(t, w, env, less)), e); out.StatusCode < 500 || len(out.Cookies) > 0 {
+				t.Errorf("without %s: %d", action, out.StatusCode)
+			}
+		})
+	}
+}
+
+// signIn is the sample event of a sign-in, of an account that exists.
+func signIn(t *testing.T, email string) events.APIGatewayV2HTTPRequest {
+	t.Helper()
+	raw, err := os.ReadFile(filepath.Join(root, "events/auth-login.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var e events.APIGatewayV2HTTPRequest
+	if err := json.Unmarshal(raw, &e); err != nil {
+		t.Fatal(err)
+	}
+	body, err := json.Marshal(map[string]any{"email": email, "password": lanyardtest.Password})
+	if err != nil {
+		t.Fatal(err)
+	}
+	e.Body = string(body)
+	return e
 }
 
 func TestCookiesTravelThroughTheGatewaysLists(t *testing.T) {
@@ -201,18 +307,9 @@ func TestEventFormsThatGatewaysDifferIn(t *testing.T) {
 	w := lanyardtest.Start(t)
 	w.Registered("dora@example.com")
 	f := launch(t, "auth-login", environment(t, w))
-	body, err := json.Marshal(map[string]any{"email": "dora@example.com", "password": lanyardtest.Password})
-	if err != nil {
-		t.Fatal(err)
-	}
-	var sample events.APIGatewayV2HTTPRequest
-	raw, err := os.ReadFile(filepath.Join(root, "events/auth-login.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
 	for name, change := range map[string]func(*events.APIGatewayV2HTTPRequest){
 		"text body":         func(*events.APIGatewayV2HTTPRequest) {},
-		"base64 body":       func(e *events.APIGatewayV2HTTPRequest) { e.Body, e.IsBase64Encoded = encode(body), true },
+		"base64 body":       func(e *events.APIGatewayV2HTTPRequest) { e.Body, e.IsBase64Encoded = encode([]byte(e.Body)), true },
 		"stage in the path": func(e *events.APIGatewayV2HTTPRequest) { e.RawPath, e.RequestContext.Stage = "/dev"+e.RawPath, "dev" },
 		"header case kept": func(e *events.APIGatewayV2HTTPRequest) {
 			e.Headers = map[string]string{"Content-Type": "application/json", "Host": "127.0.0.1:8080", "Accept": "application/json"}
@@ -220,11 +317,7 @@ func TestEventFormsThatGatewaysDifferIn(t *testing.T) {
 		"the same request id again": func(*events.APIGatewayV2HTTPRequest) {},
 	} {
 		t.Run(name, func(t *testing.T) {
-			sample = events.APIGatewayV2HTTPRequest{}
-			if err := json.Unmarshal(raw, &sample); err != nil {
-				t.Fatal(err)
-			}
-			sample.Body = string(body)
+			sample := signIn(t, "dora@example.com")
 			change(&sample)
 			if out := response(t, f, sample); out.StatusCode != http.StatusOK || len(out.Cookies) < 2 {
 				t.Errorf("status %d, %d cookies: %s", out.StatusCode, len(out.Cookies), out.Body)

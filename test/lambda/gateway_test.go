@@ -27,7 +27,7 @@ import (
 type httpAPI struct {
 	t     testing.TB
 	stage string // "$default", or a name that rawPath then carries
-	env   []string
+	env   func(name string) []string
 	mux   *http.ServeMux
 
 	mu        sync.Mutex
@@ -35,8 +35,9 @@ type httpAPI struct {
 	requests  int
 }
 
-func newHTTPAPI(t testing.TB, stage string, env []string) *httpAPI {
-	g := &httpAPI{t: t, stage: stage, env: env, mux: http.NewServeMux(), functions: map[string]*function{}}
+func newHTTPAPI(t testing.TB, w *lanyardtest.World, stage string) *httpAPI {
+	env, allowed := environment(t, w), policies(t)
+	g := &httpAPI{t: t, stage: stage, env: func(name string) []string { return restricted(t, w, env, allowed[name]) }, mux: http.NewServeMux(), functions: map[string]*function{}}
 	for _, s := range lanyardtest.Operations() {
 		if !s.Local {
 			g.mux.HandleFunc(s.RouteKey(), func(w http.ResponseWriter, r *http.Request) { g.serve(w, r, &s) })
@@ -66,7 +67,7 @@ func (g *httpAPI) function(name string) (*function, error) {
 	if err != nil {
 		return nil, err
 	}
-	f, err := start(name, path, g.env)
+	f, err := start(name, path, g.env(name))
 	if err == nil {
 		g.functions[name] = f
 		g.t.Cleanup(f.stop)
