@@ -121,7 +121,9 @@ func TestFaultsOfTheStoreLetNobodyInAndLeaveNothingHalf(t *testing.T) {
 				return f.c.Post("/api/auth/refresh", m{"refreshToken": f.c.Refresh})
 			}, nil},
 		{"logout", audit.SignedOut, 204, nil,
-			func(f *fixture) *lanyardtest.Answer { return f.c.Post("/api/auth/logout", m{"refreshToken": f.c.Refresh}) },
+			func(f *fixture) *lanyardtest.Answer {
+				return f.c.Post("/api/auth/logout", m{"refreshToken": f.c.Refresh})
+			},
 			func(w *lanyardtest.World, f *fixture) bool { return f.c.Get("/api/auth/me").Status == 401 }},
 		{"logout-all", audit.SignedOutEverywhere, 204, nil,
 			func(f *fixture) *lanyardtest.Answer { return f.c.Post("/api/auth/logout-all", nil) },
