@@ -36,7 +36,7 @@ func RegisterOperation(s *Service) api.Operation {
 		Status: http.StatusCreated, Summary: "Register with an e-mail address, a username, or both.",
 		Description: "An address that has an account already gets the same answer, and its owner a mail. Without an address the account is active at once.",
 		Table:       []api.Use{readsSelf, writesUser, claimsEmail, claimsName, writesAudit, writesOutbox, counts},
-		Hashes:      true, Sends: true, Secrets: true, Requests: 4,
+		Hashes:      true, Sends: true, Secrets: true, Requests: 6,
 		Audit: []string{string(audit.Registered), string(audit.RegisteredAgain)},
 		Event: api.Event{Body: map[string]any{"email": "alice@example.com", "password": "correct horse battery staple"}},
 	}, func(ctx context.Context, in *registerInput) (*statusOutput, error) {

@@ -67,8 +67,14 @@ func (s *Service) Register(ctx context.Context, in Registration) (Status, error)
 			break
 		}
 	}
-	if errors.Is(err, errRaced) {
-		return "", fault.Wrap(fault.CodeConflict, err)
+	if errors.Is(err, errRaced) && email != "" {
+		// Others keep registering the address at this moment. It is as if this
+		// one came first and was replaced, and the answer is the same as ever:
+		// another would tell that somebody is at it.
+		err = s.Audit.Write(ctx, audit.Event{Type: audit.Registered, Outcome: audit.Failure,
+			Details: map[string]string{"reason": "replaced"}})
+	} else if errors.Is(err, errRaced) {
+		err = fault.Wrap(fault.CodeConflict, err)
 	}
 	if err != nil {
 		return "", err
