@@ -2,6 +2,7 @@ package signin
 
 import (
 	"errors"
+	"flag"
 	"fmt"
 	"net/http"
 	"sync"
@@ -95,6 +96,13 @@ const honest, thief = "honest", "thief"
 func TestRotationAgreesWithItsModel(t *testing.T) {
 	w := lanyardtest.Start(t)
 	var users atomic.Int64
+	// Each run is dozens of requests; a larger -rapid.checks is taken as asked.
+	if checks := flag.Lookup("rapid.checks"); checks.Value.String() == checks.DefValue {
+		if err := checks.Value.Set("30"); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = checks.Value.Set(checks.DefValue) })
+	}
 	rapid.Check(t, func(t *rapid.T) {
 		f := &family{w: w, username: fmt.Sprintf("rotates-%d", users.Add(1)), password: lanyardtest.Password}
 		w.Client().Post("/api/auth/register", m{"username": f.username, "password": f.password}).Want(201)
