@@ -167,7 +167,7 @@ func TestFaultsOfTheStoreLetNobodyInAndLeaveNothingHalf(t *testing.T) {
 		t.Run(route.name, func(t *testing.T) {
 			t.Parallel()
 			for _, tr := range troubles() {
-				for n := 0; n < 8; n++ {
+				for n := range 8 {
 					w := lanyardtest.Start(t, "LANYARD_THROTTLE=on")
 					f := &fixture{c: w.Registered(faultEmail), email: faultEmail}
 					if route.setup != nil {
