@@ -33,6 +33,7 @@ type function struct {
 	ready    chan struct{} // closed at the first next
 	first    sync.Once
 	exited   chan struct{}
+	clock    sync.Mutex // guards started: the detector sees no order between the process and this one
 	started  time.Time
 	init     time.Duration
 }
@@ -75,7 +76,9 @@ func start(name, binary string, env []string) (*function, error) {
 		"AWS_LAMBDA_FUNCTION_VERSION=$LATEST", "AWS_LAMBDA_FUNCTION_MEMORY_SIZE=256", "_HANDLER=bootstrap",
 	}, env...)
 	f.cmd.Stdout, f.cmd.Stderr = f.output, f.output
+	f.clock.Lock()
 	f.started = time.Now()
+	f.clock.Unlock()
 	if err := f.cmd.Start(); err != nil {
 		f.server.Close()
 		return nil, fmt.Errorf("start %s: %w", name, err)
@@ -146,7 +149,9 @@ func (f *function) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case ok && r.Method == http.MethodGet && path == "invocation/next":
 		f.first.Do(func() {
+			f.clock.Lock()
 			f.init = time.Since(f.started)
+			f.clock.Unlock()
 			close(f.ready)
 		})
 		select {
