@@ -137,13 +137,15 @@ func (s *Spec) errorStatuses() []int {
 	// parameter that the operation does not know (422).
 	out := []int{http.StatusBadRequest, http.StatusUnprocessableEntity, http.StatusTooManyRequests, http.StatusServiceUnavailable}
 	if s.Writes() {
-		out = append(out, http.StatusForbidden, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType)
+		out = append(out, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType)
+	}
+	// Writes may be cross-origin; who is known may lack the right, or the second
+	// factor that the deployment asks of admins.
+	if s.Writes() || s.Access != Public {
+		out = append(out, http.StatusForbidden)
 	}
 	if s.Access != Public || strings.HasPrefix(s.Path, "/api/auth/") {
 		out = append(out, http.StatusUnauthorized)
-	}
-	if s.Access == SuperAdmin && !s.Writes() {
-		out = append(out, http.StatusForbidden)
 	}
 	if strings.Contains(s.Path, "{") {
 		out = append(out, http.StatusNotFound)
