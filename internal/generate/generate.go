@@ -36,6 +36,9 @@ func Files(root string) (map[string][]byte, error) {
 		return nil, err
 	}
 	files["api/openapi.json"] = document
+	if files["docs/api.md"], err = reference(ops, document); err != nil {
+		return nil, err
+	}
 	mains, err := functions(root, ops)
 	if err != nil {
 		return nil, err
