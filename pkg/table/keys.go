@@ -3,6 +3,7 @@ package table
 import (
 	"fmt"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -28,6 +29,9 @@ const (
 	PrefixCredential = "CREDENTIAL#"
 	PrefixProfile    = "PROFILE"
 	PrefixSession    = "SESSION#"
+	OutboxPrefix     = "OUTBOX#"   // of partitions
+	ThrottlePrefix   = "THROTTLE#" // of partitions
+	OneTimePrefix    = "TOKEN#"    // of partitions
 	endOfProfile     = "PROFILE~"
 	endOfSessions    = "SESSION#~"
 )
@@ -60,7 +64,7 @@ func EmailClaim(normalised string) Key { k := "EMAIL#" + normalised; return Key{
 func UsernameClaim(normalised string) Key { k := "USERNAME#" + normalised; return Key{k, k} }
 
 // OneTime is a one-time token by the hex SHA-256 of its secret.
-func OneTime(hash string) Key { k := "TOKEN#" + hash; return Key{k, k} }
+func OneTime(hash string) Key { k := OneTimePrefix + hash; return Key{k, k} }
 
 // Organization is an organization's own item.
 func Organization(orgID string) Key { return Key{"ORG#" + orgID, "META"} }
@@ -129,7 +133,7 @@ func Outbox(mailID string) Key {
 }
 
 // OutboxPartition is one shard of the outbox.
-func OutboxPartition(shard int) string { return fmt.Sprintf("OUTBOX#%d", shard) }
+func OutboxPartition(shard int) string { return OutboxPrefix + strconv.Itoa(shard) }
 
 // DeadMail is a mail that was given up. Dead mails have a partition of their
 // own, so that what is read to send the living does not grow with them.
@@ -153,7 +157,7 @@ func TaskPartition(shard int) string { return fmt.Sprintf("TASK#%d", shard) }
 // Throttle is one counter of one window. kind is the policy's name, subject an
 // opaque digest of whom it counts.
 func Throttle(kind, subject, window string) Key {
-	return Key{"THROTTLE#" + kind + "#" + subject, window}
+	return Key{ThrottlePrefix + kind + "#" + subject, window}
 }
 
 // shardOf spreads ids over n partitions by their last characters, which are
