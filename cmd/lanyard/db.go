@@ -29,6 +29,13 @@ func (c *dbCommand) Run(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, e.Close()) }()
+	if !c.Memory {
+		unshare, err := shareStore(ctx, e, c.Data)
+		if err != nil {
+			fmt.Fprintf(os.Stderr, "lanyard: other commands need --dynamodb meanwhile: %v\n", err)
+		}
+		defer func() { _ = unshare() }() // the store itself is closed after it
+	}
 	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", c.Listen)
 	if err != nil {
 		return fmt.Errorf("listen: %w", err)

@@ -20,6 +20,8 @@ type commands struct {
 	Serve   serveCommand     `cmd:"" help:"Serve the whole API on one machine, on the embedded store."`
 	DB      dbCommand        `cmd:"" name:"db" help:"Serve the embedded store on a port, for the AWS CLI and SAM."`
 	Admin   adminCommand     `cmd:"" help:"Manage super admins."`
+	Export  exportCommand    `cmd:"" help:"Write everything in the table to a file."`
+	Restore restoreCommand   `cmd:"" help:"Put an export into an empty table."`
 	Version kong.VersionFlag `help:"Print the version."`
 }
 

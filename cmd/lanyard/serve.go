@@ -50,11 +50,18 @@ func (c *serveCommand) Run(ctx context.Context) (err error) {
 		return errors.Join(err, l.Close())
 	}
 	logs := newConsole(os.Stdout, cfg)
-	store, err := openStore(ctx, cfg, c.Data)
+	store, err := ownStore(ctx, cfg, c.Data)
 	if err != nil {
 		return errors.Join(err, l.Close())
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
+	if store.engine != nil {
+		unshare, err := shareStore(ctx, store.engine, c.Data)
+		if err != nil {
+			logs.logger.WarnContext(ctx, "other commands cannot reach this store while it is served", "error", err.Error())
+		}
+		defer func() { _ = unshare() }() // the store itself is closed after it
+	}
 	keys, err := openKeys(ctx, cfg, c.Data)
 	if err != nil {
 		return errors.Join(err, l.Close())

@@ -30,9 +30,21 @@ func (s *store) Close() error {
 	return s.engine.Close()
 }
 
-// openStore opens the embedded engine under dir or, where one is configured,
-// another DynamoDB, and makes the table on a store of this machine.
+// openStore opens a table for a command: the embedded store under dir, through
+// the server that has it open where one does, or another DynamoDB where one is
+// configured. It makes the table on a store of this machine.
 func openStore(ctx context.Context, cfg config.Config, dir string) (*store, error) {
+	if cfg.Dynamo == "" {
+		if shared := sharedStore(ctx, dir); shared != nil {
+			s := &store{local: true, table: table.New(localAWS(), cfg.Table, table.Options{Transport: shared})}
+			return s, s.table.Create(ctx)
+		}
+	}
+	return ownStore(ctx, cfg, dir)
+}
+
+// ownStore is openStore for a server, which has the embedded store to itself.
+func ownStore(ctx context.Context, cfg config.Config, dir string) (*store, error) {
 	s := &store{}
 	if cfg.Dynamo == "" {
 		e, err := localdynamo.Open(localdynamo.Options{Dir: dir})

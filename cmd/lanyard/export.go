@@ -1,0 +1,269 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/lanyard-auth/lanyard/pkg/config"
+	"github.com/lanyard-auth/lanyard/pkg/export"
+	"github.com/lanyard-auth/lanyard/pkg/token"
+	"github.com/lanyard-auth/lanyard/pkg/token/keystore"
+)
+
+// where names the table that a command works on.
+type where struct {
+	Data     string `help:"Directory of the embedded store and the keys. A server may have it open." default:".lanyard" type:"path"`
+	DynamoDB string `name:"dynamodb" help:"URL of a DynamoDB to use instead of the embedded store." placeholder:"URL"`
+	Table    string `help:"Name of the table (LANYARD_TABLE)." placeholder:"NAME"`
+}
+
+// open reads the configuration and opens the table.
+func (w *where) open(ctx context.Context, environ []string) (config.Config, *store, error) {
+	if w.DynamoDB != "" {
+		environ = append(environ, config.Prefix+"DYNAMODB="+w.DynamoDB)
+	}
+	if w.Table != "" {
+		environ = append(environ, config.Prefix+"TABLE="+w.Table)
+	}
+	cfg, err := config.Load(environ)
+	if err != nil {
+		return cfg, nil, err
+	}
+	s, err := openStore(ctx, cfg, w.Data)
+	return cfg, s, err
+}
+
+type exportCommand struct {
+	where
+	File        string `arg:"" optional:"" help:"Where to write; - is standard output." default:"-"`
+	WithSecrets bool   `help:"Include password hashes, second factors, sessions and the key ring. Keep the file as you keep the keys."`
+	Rate        int    `help:"Items read a second at most; 0 is without bound." default:"0"`
+}
+
+// Help says more than one line.
+func (exportCommand) Help() string {
+	return `Writes everything in the table as JSON Lines that 'lanyard restore' reads, into
+any other store. Equal tables give equal files.
+
+Without --with-secrets the file has no credentials: users set a new password by
+a mailed link after a restore.
+
+  lanyard export --with-secrets backup.jsonl
+  lanyard export | gzip > shape.jsonl.gz
+  lanyard export --with-secrets --dynamodb https://dynamodb.eu-central-1.amazonaws.com --table lanyard-prod backup.jsonl`
+}
+
+// Run exports.
+func (c *exportCommand) Run(ctx context.Context) error {
+	return c.run(ctx, os.Environ(), os.Stdout, os.Stderr)
+}
+
+func (c *exportCommand) run(ctx context.Context, environ []string, out, notes io.Writer) (err error) {
+	cfg, store, err := c.open(ctx, environ)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, store.Close()) }()
+	o := export.Options{Secrets: c.WithSecrets, Now: time.Now, Pace: pace(c.Rate)}
+	if c.WithSecrets {
+		keys, err := openKeys(ctx, cfg, c.Data)
+		if err != nil {
+			return fmt.Errorf("the key ring is part of an export with secrets: %w", err)
+		}
+		ring, err := keys.Load(ctx)
+		if err != nil {
+			return err
+		}
+		if o.Ring, err = ring.Marshal(); err != nil {
+			return err
+		}
+	}
+	bar := newProgress(notes, "items read", -1)
+	o.Progress = bar.at
+	var sum export.Summary
+	if c.File == "-" {
+		sum, err = export.Write(ctx, store.table, out, o)
+	} else {
+		err = writeFile(c.File, func(w io.Writer) (err error) {
+			sum, err = export.Write(ctx, store.table, w, o)
+			return err
+		})
+	}
+	bar.done()
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(notes, "%d items, sha256 %s\n", sum.Items, sum.SHA256)
+	return nil
+}
+
+// writeFile lets a file that only its owner can read appear whole or not at all.
+func writeFile(path string, write func(io.Writer) error) (err error) {
+	f, err := os.CreateTemp(filepath.Dir(path), ".lanyard-*")
+	if err != nil {
+		return fmt.Errorf("write %s: %w", path, err)
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, f.Close(), os.Remove(f.Name()))
+		}
+	}()
+	if err := write(f); err != nil {
+		return err
+	}
+	if err := f.Sync(); err != nil {
+		return fmt.Errorf("write %s: %w", path, err)
+	}
+	if err := os.Rename(f.Name(), path); err != nil {
+		return fmt.Errorf("write %s: %w", path, err)
+	}
+	if err := f.Close(); err != nil {
+		return fmt.Errorf("write %s: %w", path, err)
+	}
+	return nil
+}
+
+type restoreCommand struct {
+	where
+	File        string `arg:"" help:"An export." type:"existingfile"`
+	DryRun      bool   `help:"Only check that the file is whole."`
+	Verify      bool   `help:"Compare the table with the file instead of writing."`
+	ReplaceKeys bool   `help:"Replace a key ring that is there already; its sessions end. The old one is kept beside it."`
+	KeysTo      string `help:"Write the file's key ring here instead of into the data directory, for LANYARD_KEYS or a parameter store." placeholder:"FILE"`
+	Rate        int    `help:"Items written a second at most; 0 is without bound." default:"0"`
+}
+
+// Help says more than one line.
+func (restoreCommand) Help() string {
+	return `Puts an export into an empty table. Interrupted, it goes on when it is run again
+with the same file. Nothing is written from a file that is damaged.
+
+  lanyard restore --dry-run backup.jsonl
+  lanyard restore backup.jsonl
+  lanyard restore --verify backup.jsonl
+  lanyard restore --dynamodb https://dynamodb.eu-central-1.amazonaws.com --table lanyard-prod --keys-to keys.json backup.jsonl`
+}
+
+// Run restores.
+func (c *restoreCommand) Run(ctx context.Context) error {
+	return c.run(ctx, os.Environ(), os.Stdout, os.Stderr)
+}
+
+func (c *restoreCommand) run(ctx context.Context, environ []string, out, notes io.Writer) (err error) {
+	f, err := os.Open(c.File)
+	if err != nil {
+		return fmt.Errorf("restore: %w", err)
+	}
+	defer f.Close()
+	if c.DryRun {
+		sum, err := export.Check(f)
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(out, "%s is whole: %d items, secrets %t, key ring %t; nothing was written\n", c.File, sum.Items, sum.Header.Secrets, sum.Keys != nil)
+		return nil
+	}
+	cfg, store, err := c.open(ctx, environ)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, store.Close()) }()
+	sum, err := export.Check(f)
+	if err != nil {
+		return err
+	}
+	if _, err := f.Seek(0, io.SeekStart); err != nil {
+		return fmt.Errorf("restore: %w", err)
+	}
+	if c.Verify {
+		now, err := export.Write(ctx, store.table, io.Discard, export.Options{Secrets: sum.Header.Secrets, Ring: sum.Keys, Now: time.Now, Pace: pace(c.Rate)})
+		if err != nil {
+			return err
+		}
+		if now.SHA256 != sum.SHA256 {
+			return fmt.Errorf("the table differs from %s: %d items, the file has %d", c.File, now.Items, sum.Items)
+		}
+		fmt.Fprintf(out, "the table is that of %s: %d items\n", c.File, sum.Items)
+		return nil
+	}
+	// The keys first: data that cannot be opened is worse than keys without data.
+	said, err := c.placeKeys(ctx, cfg, sum.Keys)
+	if err != nil {
+		return err
+	}
+	bar := newProgress(notes, "items written", sum.Items)
+	sum, err = export.Restore(ctx, store.table, f, export.RestoreOptions{Now: time.Now, Progress: bar.at, Pace: pace(c.Rate)})
+	bar.done()
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "%d items restored%s\n", sum.Items, said)
+	return nil
+}
+
+// placeKeys puts the key ring of an export where the deployment looks for it.
+func (c *restoreCommand) placeKeys(ctx context.Context, cfg config.Config, raw []byte) (said string, err error) {
+	if raw == nil {
+		return "; the file has no key ring: users set new passwords by mail", nil
+	}
+	if _, err := token.ParseRing(raw); err != nil {
+		return "", fmt.Errorf("key ring of %s: %w", c.File, err)
+	}
+	path := filepath.Join(c.Data, "keys.json")
+	switch {
+	case c.KeysTo != "":
+		path = c.KeysTo
+		if _, err := os.Stat(path); err == nil {
+			return "", fmt.Errorf("%s is there already", path)
+		}
+	case cfg.Keys.Source != "file":
+		return "", fmt.Errorf("LANYARD_KEYS_SOURCE=%s: say with --keys-to where the file's key ring goes", cfg.Keys.Source)
+	default:
+		if there, err := os.ReadFile(path); err == nil {
+			same, err := sameRing(there, raw)
+			switch {
+			case err != nil:
+				return "", err
+			case same:
+				return "", nil
+			case !c.ReplaceKeys:
+				return "", fmt.Errorf("%s holds other keys than %s: what the file's keys sealed would not open; --replace-keys replaces them", path, c.File)
+			}
+			if err := os.Rename(path, path+"."+time.Now().UTC().Format("20060102T150405Z")); err != nil {
+				return "", fmt.Errorf("keep the old keys: %w", err)
+			}
+		}
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return "", fmt.Errorf("write keys: %w", err)
+	}
+	if err := writeFile(path, func(w io.Writer) error { _, err := w.Write(raw); return err }); err != nil {
+		return "", err
+	}
+	if _, err := keystore.FromString(string(raw)); err != nil {
+		return "", err
+	}
+	return ", key ring in " + path, ctx.Err()
+}
+
+// sameRing compares what two rings say, not how.
+func sameRing(a, b []byte) (bool, error) {
+	var spelled [2]string
+	for i, raw := range [][]byte{a, b} {
+		r, err := token.ParseRing(raw)
+		if err != nil {
+			return false, fmt.Errorf("key ring: %w", err)
+		}
+		out, err := r.Marshal()
+		if err != nil {
+			return false, fmt.Errorf("key ring: %w", err)
+		}
+		spelled[i] = string(out)
+	}
+	return spelled[0] == spelled[1], nil
+}

@@ -1,0 +1,60 @@
+package main
+
+import (
+	"context"
+	"io"
+	"os"
+	"time"
+
+	"github.com/schollz/progressbar/v3"
+	"golang.org/x/term"
+	"golang.org/x/time/rate"
+)
+
+// progress shows how far long work is, on terminals only: what is piped or kept
+// in a log stays free of it.
+type progress struct{ bar *progressbar.ProgressBar }
+
+// newProgress shows progress on out if that is a terminal; total is -1 where the
+// end is not known.
+func newProgress(out io.Writer, what string, total int64) progress {
+	f, ok := out.(*os.File)
+	if !ok || !term.IsTerminal(int(f.Fd())) {
+		return progress{}
+	}
+	return progress{progressbar.NewOptions64(total, progressbar.OptionSetWriter(f), progressbar.OptionSetDescription(what),
+		progressbar.OptionShowCount(), progressbar.OptionShowIts(), progressbar.OptionThrottle(100*time.Millisecond),
+		progressbar.OptionClearOnFinish(), progressbar.OptionSpinnerType(14), progressbar.OptionSetWidth(30))}
+}
+
+// at says how many are done.
+func (p progress) at(n int64) {
+	if p.bar != nil {
+		_ = p.bar.Set64(n) // a terminal that has gone away is no failure of the work
+	}
+}
+
+// done takes it off the screen.
+func (p progress) done() {
+	if p.bar != nil {
+		_ = p.bar.Finish()
+	}
+}
+
+// pace lets at most perSecond things happen a second; 0 is without bound.
+func pace(perSecond int) func(context.Context, int) error {
+	if perSecond <= 0 {
+		return nil
+	}
+	l := rate.NewLimiter(rate.Limit(perSecond), perSecond)
+	return func(ctx context.Context, n int) error {
+		for n > 0 {
+			part := min(n, perSecond)
+			if err := l.WaitN(ctx, part); err != nil {
+				return err
+			}
+			n -= part
+		}
+		return nil
+	}
+}
