@@ -1,5 +1,5 @@
-// Package openapi holds the checked-in OpenAPI document, generated from the
-// operations by `make generate`.
+// Package openapi holds the checked-in OpenAPI document and its page, generated
+// from the operations by `make generate`.
 package openapi
 
 import _ "embed"
@@ -8,3 +8,8 @@ import _ "embed"
 //
 //go:embed openapi.json
 var Document []byte
+
+// Page is docs.html: the document for people.
+//
+//go:embed docs.html
+var Page []byte

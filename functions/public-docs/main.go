@@ -13,6 +13,6 @@ import (
 
 func main() {
 	lambdahost.Run(func(_ *assembly.Assembly) (api.Operation, error) {
-		return public.DocsOperation(openapi.Document), nil
+		return public.DocsOperation(openapi.Page), nil
 	})
 }

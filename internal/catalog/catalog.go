@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 
+	openapi "github.com/lanyard-auth/lanyard/api"
 	"github.com/lanyard-auth/lanyard/pkg/account"
 	"github.com/lanyard-auth/lanyard/pkg/api"
 	"github.com/lanyard-auth/lanyard/pkg/assembly"
@@ -49,8 +50,8 @@ func NewServices(a *assembly.Assembly) (Services, error) {
 	return s, nil
 }
 
-// Operations gives every operation. document is the OpenAPI document that two
-// of them serve; it may be nil while it is being made. Nil services will do
+// Operations gives every operation. document is the OpenAPI document that one
+// of them serves; it may be nil while it is being made. Nil services will do
 // where only the declarations are read.
 func Operations(s Services, document []byte) []api.Operation {
 	return []api.Operation{
@@ -136,6 +137,6 @@ func Operations(s Services, document []byte) []api.Operation {
 		public.MetadataOperation(s.Public),
 		public.HealthOperation(s.Public),
 		public.OpenAPIOperation(document),
-		public.DocsOperation(document),
+		public.DocsOperation(openapi.Page),
 	}
 }

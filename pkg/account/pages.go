@@ -1,19 +1,18 @@
 package account
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	_ "embed"
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
-	"html/template"
 	"net/http"
 	"strings"
 
 	"github.com/lanyard-auth/lanyard/pkg/api"
 	"github.com/lanyard-auth/lanyard/pkg/audit"
+	"github.com/lanyard-auth/lanyard/pkg/template"
 )
 
 // The pages behind mailed links. Opening one consumes nothing, since mail
@@ -35,13 +34,12 @@ var resetJS string
 var inviteJS string
 
 // page is what page.html shows. Everything a visitor sent is escaped by
-// html/template; the script reads the token from the address, not from markup.
+// the template; the script reads the token from the address, not from markup.
 type page struct {
 	Product, Title, Text, Button string
 	Password                     bool
 	MinLength                    int
-	Style                        template.CSS
-	Script                       template.JS
+	script                       string
 }
 
 // PageOutput is a page for a browser, or JSON for everybody else.
@@ -54,12 +52,13 @@ type PageOutput struct {
 // render gives the page with a policy that allows its own style and script, by
 // hash, and requests to its own origin alone.
 func render(p page) (*PageOutput, error) {
-	t, err := template.New("page").Parse(pageHTML)
+	source := strings.NewReplacer("/* style */", pageCSS, "/* script */", p.script).Replace(pageHTML)
+	t, err := template.HTML("page.html", source)
 	if err != nil {
 		return nil, fmt.Errorf("parse page: %w", err)
 	}
-	var b bytes.Buffer
-	if err := t.Execute(&b, p); err != nil {
+	body, err := t.Execute(p)
+	if err != nil {
 		return nil, fmt.Errorf("render page: %w", err)
 	}
 	hash := func(s string) string {
@@ -69,8 +68,8 @@ func render(p page) (*PageOutput, error) {
 	return &PageOutput{
 		ContentType: "text/html; charset=utf-8",
 		CSP: "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; connect-src 'self'; style-src " +
-			hash(string(p.Style)) + "; script-src " + hash(string(p.Script)),
-		Body: b.Bytes(),
+			hash(pageCSS) + "; script-src " + hash(p.script),
+		Body: []byte(body),
 	}, nil
 }
 
@@ -128,8 +127,8 @@ func VerifyLinkOperation(s *Service) api.Operation {
 		if !wantsJSON(in.Accept) {
 			return render(page{
 				Product: s.Config.Mail.Product, Title: "Confirm your e-mail address", Button: "Confirm",
-				Text:  "Press the button to confirm the address that this link was sent to. If you did not ask for it, close this page.",
-				Style: template.CSS(pageCSS), Script: template.JS(verifyJS),
+				Text:   "Press the button to confirm the address that this link was sent to. If you did not ask for it, close this page.",
+				script: verifyJS,
 			})
 		}
 		if err := s.VerifyEmail(ctx, in.Token); err != nil {
@@ -151,7 +150,7 @@ func ResetPageOperation(s *Service) api.Operation {
 			Product: s.Config.Mail.Product, Title: "Choose a new password", Button: "Set password",
 			Text:     "Every device that is signed in to your account will be signed out.",
 			Password: true, MinLength: s.Config.Pass.MinLength,
-			Style: template.CSS(pageCSS), Script: template.JS(resetJS),
+			script: resetJS,
 		})
 	})
 }
@@ -161,7 +160,7 @@ func ResetPageOperation(s *Service) api.Operation {
 func InvitationPage(product string) (*PageOutput, error) {
 	return render(page{
 		Product: product, Title: "You are invited", Button: "Accept",
-		Text:  "Sign in with the address that this invitation was sent to, then press the button to accept it.",
-		Style: template.CSS(pageCSS), Script: template.JS(inviteJS),
+		Text:   "Sign in with the address that this invitation was sent to, then press the button to accept it.",
+		script: inviteJS,
 	})
 }

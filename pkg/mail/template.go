@@ -1,11 +1,9 @@
 package mail
 
 import (
-	"bytes"
 	"embed"
 	"errors"
 	"fmt"
-	htmltemplate "html/template"
 	"io/fs"
 	netmail "net/mail"
 	"net/url"
@@ -13,8 +11,9 @@ import (
 	"path"
 	"slices"
 	"strings"
-	"text/template"
 	"time"
+
+	"github.com/lanyard-auth/lanyard/pkg/template"
 )
 
 //go:embed templates
@@ -45,7 +44,7 @@ type Templates struct {
 	TemplateConfig
 	words  map[string]map[Template]*template.Template // language, template
 	text   *template.Template
-	markup *htmltemplate.Template
+	markup *template.Template
 }
 
 // View is what the words of a mail may use.
@@ -61,10 +60,11 @@ type View struct {
 
 // sheet is what the layouts may use: the finished words.
 type sheet struct {
-	Language, Product, Site          string
-	Subject, Greeting, Button        string
-	Link, LinkHint, Closing, Footing string
-	Body, After                      []string // paragraphs
+	Language, Product, Site    string
+	Subject, Greeting, Button  string
+	LinkHint, Closing, Footing string
+	Link                       template.URL // made of the public URL and a token
+	Body, After                []string     // paragraphs
 }
 
 // NewTemplates reads the built-in files and those in Dir that replace them, and
@@ -85,20 +85,17 @@ func NewTemplates(c TemplateConfig) (*Templates, error) {
 		return nil, err
 	}
 	t := &Templates{TemplateConfig: c, words: map[string]map[Template]*template.Template{}}
-	if t.text, err = template.New(layoutText).Option("missingkey=error").Parse(files[layoutText]); err != nil {
+	if t.text, err = template.Text(layoutText, files[layoutText]); err != nil {
 		return nil, fmt.Errorf("mail templates: %w", err)
 	}
-	if t.markup, err = htmltemplate.New(layoutHTML).Option("missingkey=error").Parse(files[layoutHTML]); err != nil {
+	if t.markup, err = template.HTML(layoutHTML, files[layoutHTML]); err != nil {
 		return nil, fmt.Errorf("mail templates: %w", err)
 	}
 	for _, lang := range Languages() {
 		t.words[lang] = map[Template]*template.Template{}
 		for _, m := range samples() {
 			name := lang + "/" + string(m.Template()) + wordsEnd
-			w, err := template.New(name).Parse(files[lang+"/"+sharedFile])
-			if err == nil {
-				w, err = w.Parse(files[name])
-			}
+			w, err := template.Text(name, files[lang+"/"+sharedFile], files[name])
 			if err != nil {
 				return nil, fmt.Errorf("mail templates: %w", err)
 			}
@@ -188,16 +185,17 @@ func (t *Templates) compose(it *item, to Recipient, m Message) (*Mail, error) {
 	if err != nil {
 		return nil, fmt.Errorf("write %s mail: %w", m.Template(), err)
 	}
-	var text, markup bytes.Buffer
-	if err := t.text.Execute(&text, s); err != nil {
+	text, err := t.text.Execute(s)
+	if err != nil {
 		return nil, fmt.Errorf("write %s mail: %w", m.Template(), err)
 	}
-	if err := t.markup.Execute(&markup, s); err != nil {
+	markup, err := t.markup.Execute(s)
+	if err != nil {
 		return nil, fmt.Errorf("write %s mail: %w", m.Template(), err)
 	}
 	return &Mail{
 		ID: it.ID, Template: m.Template(), Purpose: m.purpose(), To: netmail.Address{Name: v.Name, Address: address},
-		Language: lang, Subject: strings.ReplaceAll(s.Subject, string(wordJoiner), ""), Text: text.String(), HTML: markup.String(), Links: links,
+		Language: lang, Subject: strings.ReplaceAll(s.Subject, string(wordJoiner), ""), Text: text, HTML: markup, Links: links,
 	}, nil
 }
 
@@ -205,20 +203,20 @@ func (t *Templates) compose(it *item, to Recipient, m Message) (*Mail, error) {
 var errNoWords = errors.New("subject and body must not be empty")
 
 // fill carries out the word blocks of a template. They give plain text; only
-// the layouts know of markup, and html/template escapes there.
+// the layouts know of markup, and what they show is escaped there.
 func (t *Templates) fill(lang string, name Template, v View) (sheet, error) {
 	w := t.words[lang][name]
 	var failed error
 	block := func(name string) string {
-		if failed != nil || w.Lookup(name) == nil {
+		if failed != nil || !w.Has(name) {
 			return ""
 		}
-		var b bytes.Buffer
-		failed = w.ExecuteTemplate(&b, name, v)
-		return strings.TrimSpace(b.String())
+		var s string
+		s, failed = w.ExecuteBlock(name, v)
+		return strings.TrimSpace(s)
 	}
 	s := sheet{
-		Language: lang, Product: v.Product, Site: v.Site, Link: v.Link,
+		Language: lang, Product: v.Product, Site: v.Site, Link: template.URL(v.Link),
 		Subject: oneLine(block("subject"), 150), Greeting: oneLine(block("greeting"), 150),
 		Body: paragraphs(block("body")), After: paragraphs(block("after")),
 		Closing: oneLine(block("closing"), 150), Footing: oneLine(block("footing"), 500),

@@ -1,7 +1,10 @@
 package public
 
 import (
+	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/base64"
 	"net/http"
 
 	"github.com/lanyard-auth/lanyard/pkg/api"
@@ -126,5 +129,20 @@ func OpenAPIOperation(document []byte) api.Operation {
 		return &documentOutput{
 			ContentType: "application/openapi+json", CacheControl: "public, max-age=300", CSP: "default-src 'none'", Body: document,
 		}, nil
+	})
+}
+
+// DocsOperation is GET /docs: the checked-in page of the OpenAPI document. The
+// page's own style, by its hash, is all that it may load.
+func DocsOperation(page []byte) api.Operation {
+	_, style, _ := bytes.Cut(page, []byte("<style>"))
+	style, _, _ = bytes.Cut(style, []byte("</style>"))
+	sum := sha256.Sum256(style)
+	csp := "default-src 'none'; base-uri 'none'; frame-ancestors 'none'; style-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
+	return api.New(api.Spec{
+		ID: "public-docs", Method: http.MethodGet, Path: "/docs", Tag: "Public", Access: api.Public,
+		Summary: "The API reference as a page.", HTML: true,
+	}, func(context.Context, *struct{}) (*documentOutput, error) {
+		return &documentOutput{ContentType: "text/html; charset=utf-8", CacheControl: "public, max-age=300", CSP: csp, Body: page}, nil
 	})
 }

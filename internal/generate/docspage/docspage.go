@@ -1,27 +1,25 @@
-package public
+// Package docspage writes the OpenAPI document as the page that /docs serves:
+// without scripts and without any third-party host. The page is made when files
+// are generated and not by the function that serves it, which so needs neither
+// the document nor a template.
+package docspage
 
 import (
 	"bytes"
-	"context"
-	"crypto/sha256"
 	_ "embed"
-	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"html/template"
 	"maps"
-	"net/http"
 	"slices"
 	"strings"
-
-	"github.com/lanyard-auth/lanyard/pkg/api"
 )
 
 //go:embed docs.html
-var docsHTML string
+var pageHTML string
 
 //go:embed docs.css
-var docsCSS string
+var pageCSS string
 
 // What the page shows of the document.
 type openAPI struct {
@@ -159,7 +157,7 @@ func (d *openAPI) fields(s schema) []docsField {
 
 // show arranges the document for the page.
 func (d *openAPI) show() docsPage {
-	page := docsPage{Title: d.Info.Title, Version: d.Info.Version, Description: d.Info.Description, Style: template.CSS(docsCSS)}
+	page := docsPage{Title: d.Info.Title, Version: d.Info.Version, Description: d.Info.Description, Style: template.CSS(pageCSS)}
 	byTag := map[string][]docsOperation{}
 	for _, path := range slices.Sorted(maps.Keys(d.Paths)) {
 		for _, method := range slices.Sorted(maps.Keys(d.Paths[path])) {
@@ -197,30 +195,19 @@ func (d *openAPI) show() docsPage {
 	return page
 }
 
-// DocsOperation is GET /docs: the OpenAPI document as a page, rendered here,
-// without scripts and without any third-party host.
-func DocsOperation(document []byte) api.Operation {
-	return api.New(api.Spec{
-		ID: "public-docs", Method: http.MethodGet, Path: "/docs", Tag: "Public", Access: api.Public,
-		Summary: "The API reference as a page.", HTML: true,
-	}, func(context.Context, *struct{}) (*documentOutput, error) {
-		var d openAPI
-		if err := json.Unmarshal(document, &d); err != nil {
-			return nil, fmt.Errorf("read OpenAPI document: %w", err)
-		}
-		t, err := template.New("docs").Parse(docsHTML)
-		if err != nil {
-			return nil, fmt.Errorf("parse docs page: %w", err)
-		}
-		var b bytes.Buffer
-		if err := t.Execute(&b, d.show()); err != nil {
-			return nil, fmt.Errorf("render docs page: %w", err)
-		}
-		sum := sha256.Sum256([]byte(docsCSS))
-		return &documentOutput{
-			ContentType: "text/html; charset=utf-8", CacheControl: "public, max-age=300",
-			CSP:  "default-src 'none'; base-uri 'none'; frame-ancestors 'none'; style-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'",
-			Body: b.Bytes(),
-		}, nil
-	})
+// Render gives the page of an OpenAPI document.
+func Render(document []byte) ([]byte, error) {
+	var d openAPI
+	if err := json.Unmarshal(document, &d); err != nil {
+		return nil, fmt.Errorf("read OpenAPI document: %w", err)
+	}
+	t, err := template.New("docs.html").Parse(pageHTML)
+	if err != nil {
+		return nil, fmt.Errorf("parse docs page: %w", err)
+	}
+	var b bytes.Buffer
+	if err := t.Execute(&b, d.show()); err != nil {
+		return nil, fmt.Errorf("render docs page: %w", err)
+	}
+	return b.Bytes(), nil
 }
