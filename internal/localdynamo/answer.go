@@ -42,12 +42,27 @@ func (o *object) item(name string, it attr.Item) {
 	o.b = attr.AppendItemJSON(o.b, it)
 }
 
-// nest writes a member that is an object itself.
-func (o *object) nest(name string, fill func()) {
+func (o *object) items(name string, items []attr.Item) {
+	o.list(name, len(items), func(i int) { o.b = attr.AppendItemJSON(o.b, items[i]) })
+}
+
+// raw writes a member whose value is JSON already.
+func (o *object) raw(name, value string) {
 	o.key(name)
+	o.b = append(o.b, value...)
+}
+
+// object writes an object where a value belongs.
+func (o *object) object(fill func()) {
 	o.b = append(o.b, '{')
 	fill()
 	o.b = append(o.b, '}')
+}
+
+// nest writes a member that is an object itself.
+func (o *object) nest(name string, fill func()) {
+	o.key(name)
+	o.object(fill)
 }
 
 // list writes an array of n elements, each written by one.
@@ -62,8 +77,5 @@ func (o *object) list(name string, n int, one func(i int)) {
 	}
 	o.b = append(o.b, ']')
 }
-
-// append writes another object as an element.
-func (o *object) append(other *object) { o.b = append(o.b, other.done()...) }
 
 func (o *object) done() []byte { return append(o.b, '}') }

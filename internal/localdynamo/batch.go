@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/go-json-experiment/json"
 	"go.etcd.io/bbolt"
 
 	"github.com/lanyard-auth/lanyard/internal/localdynamo/attr"
@@ -18,149 +19,67 @@ const (
 	maxBatchSize  = 16 << 20
 )
 
-type batchWriteRequest struct {
-	RequestItems                map[string][]writeRequest
-	ReturnConsumedCapacity      *string
-	ReturnItemCollectionMetrics *string
+// asked are the parameters by which an operation on several items is asked for
+// more than its answer.
+type asked struct{ ReturnConsumedCapacity, ReturnItemCollectionMetrics *string }
+
+func (a *asked) check(v *violations) {
+	v.enum(a.ReturnConsumedCapacity, "returnConsumedCapacity", "INDEXES", "TOTAL", none)
+	v.enum(a.ReturnItemCollectionMetrics, "returnItemCollectionMetrics", "SIZE", none)
 }
 
-type writeRequest struct {
-	PutRequest, DeleteRequest *request
+type batchWriteRequest struct {
+	RequestItems map[string][]struct{ PutRequest, DeleteRequest *request }
+	asked
+	ops []*itemOp
 }
 
 type batchGetRequest struct {
-	RequestItems           map[string]*request
-	ReturnConsumedCapacity *string
+	RequestItems map[string]*request
+	asked
 }
 
 // checkTables refuses a batch without tables.
-func checkTables[T any](v *violations, operation string, tables map[string]T) error {
+func checkTables[T any](c *call, v *violations, tables map[string]T) error {
 	v.required(tables != nil, "requestItems")
 	if tables != nil && len(tables) == 0 {
-		return invalid("The requestItems parameter is required for %s", operation)
+		return invalid("The requestItems parameter is required for %s", c.op)
 	}
 	return nil
 }
 
-// itemSet holds items of several tables.
-type itemSet map[string]bool
+const twiceInBatch = "Provided list of item keys contains duplicates"
 
-// add reports whether the item is new to the set.
-func (s itemSet) add(t *table, key []byte) bool {
-	id := string(t.id) + string(key)
-	seen := s[id]
-	s[id] = true
-	return !seen
-}
-
-func errDuplicateKeys() error { return invalid("Provided list of item keys contains duplicates") }
-
-func batchWrite(ctx context.Context, c *call, body []byte) ([]byte, error) {
-	r, err := decode[batchWriteRequest](body)
-	if err != nil {
-		return nil, err
+func (r *batchWriteRequest) check(c *call, v *violations) (err error) {
+	if err := checkTables(c, v, r.RequestItems); err != nil {
+		return err
 	}
-	writes, err := r.prepare()
-	if err != nil {
-		return nil, err
-	}
-	seen := itemSet{}
-	for _, w := range writes {
-		t, err := c.table(*w.req.TableName)
-		if err != nil {
-			return nil, err
-		}
-		if err := w.bindBatch(t); err != nil {
-			return nil, err
-		}
-		if !seen.add(t, w.key) {
-			return nil, errDuplicateKeys()
-		}
-		if err := c.allow(c.op, t, nil, w.hash()); err != nil {
-			return nil, err
-		}
-	}
-	costs := make([]consumed, len(writes))
-	err = c.engine.update(ctx, func(tx *writeTx) error {
-		for i, w := range writes {
-			if err := w.rebind(c.engine); err != nil {
-				return err
-			}
-			if err := w.evaluate(tx.Tx); err != nil {
-				return err
-			}
-			if err := w.apply(tx, &costs[i]); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		return nil, err
-	}
-	for i, w := range writes {
-		c.spend(w.t).add(&costs[i])
-	}
-	o := newObject()
-	o.nest("UnprocessedItems", func() {})
-	c.capacity(o, r.ReturnConsumedCapacity, true, "")
-	if is(r.ReturnItemCollectionMetrics, "SIZE") {
-		collections(o, writes)
-	}
-	return o.done(), nil
-}
-
-// prepare checks a batch write and lists its writes, table by table.
-func (r *batchWriteRequest) prepare() ([]*itemWrite, error) {
-	var v violations
-	if err := checkTables(&v, "BatchWriteItem", r.RequestItems); err != nil {
-		return nil, err
-	}
-	v.enum(r.ReturnConsumedCapacity, "returnConsumedCapacity", "INDEXES", "TOTAL", none)
-	v.enum(r.ReturnItemCollectionMetrics, "returnItemCollectionMetrics", "SIZE", none)
-	var writes []*itemWrite
-	odd := false
+	r.asked.check(v)
 	for _, name := range slices.Sorted(maps.Keys(r.RequestItems)) {
 		list := r.RequestItems[name]
 		if len(list) < 1 || len(list) > maxBatchWrite {
-			v = append(v, fmt.Sprintf("Value '{%s=%s}' at 'requestItems' failed to satisfy constraint: Map value must satisfy constraint: "+
+			*v = append(*v, fmt.Sprintf("Value '{%s=%s}' at 'requestItems' failed to satisfy constraint: Map value must satisfy constraint: "+
 				"[Member must have length less than or equal to 25, Member must have length greater than or equal to 1]", name, javaList(len(list))))
 		}
 		for i, one := range list {
-			w := &itemWrite{kind: "PutItem", req: one.PutRequest}
-			field := "putRequest."
+			if (one.PutRequest == nil) == (one.DeleteRequest == nil) {
+				err = invalid("Supplied AttributeValue has more than one datatypes set, must contain exactly one of the supported datatypes")
+			}
+			op, field := &itemOp{kind: "PutItem", req: one.PutRequest}, "putRequest"
 			if one.DeleteRequest != nil {
-				w, field = &itemWrite{kind: "DeleteItem", req: one.DeleteRequest}, "deleteRequest."
+				op, field = &itemOp{kind: "DeleteItem", req: one.DeleteRequest}, "deleteRequest"
 			}
-			odd = odd || (one.PutRequest == nil) == (one.DeleteRequest == nil)
-			if w.req == nil {
-				continue
+			if op.req != nil {
+				op.req.TableName = &name
+				op.req.checkAt(v, op.kind, fmt.Sprintf("requestItems.%s.member.%d.member.%s.", name, i+1, field))
+				r.ops = append(r.ops, op)
 			}
-			w.req.TableName = &name
-			w.require(&v, fmt.Sprintf("requestItems.%s.member.%d.member.%s", name, i+1, field))
-			writes = append(writes, w)
 		}
 	}
-	if err := v.err(); err != nil {
-		return nil, err
+	if err == nil && len(r.ops) > maxBatchWrite {
+		err = invalid("Too many items requested for the BatchWriteItem call")
 	}
-	if odd {
-		return nil, invalid("Supplied AttributeValue has more than one datatypes set, must contain exactly one of the supported datatypes")
-	}
-	if len(writes) > maxBatchWrite {
-		return nil, invalid("Too many items requested for the BatchWriteItem call")
-	}
-	size := 0
-	for _, w := range writes {
-		if err := w.prepare(); err != nil {
-			return nil, err
-		}
-		size += attr.ItemSize(w.req.Item)
-	}
-	if size > maxBatchSize {
-		return nil, invalid("Request size exceeded 16777216 bytes")
-	}
-	return writes, nil
+	return err
 }
 
 // javaList stands for the list that AWS prints in full, as its language does.
@@ -171,156 +90,84 @@ func javaList(n int) string {
 	return fmt.Sprintf("[%d elements]", n)
 }
 
-// bindBatch is bind with the message batches have for a wrong key in an item.
-func (w *itemWrite) bindBatch(t *table) error {
-	if w.kind == "PutItem" {
-		for _, a := range t.keys.attributes() {
-			if w.req.Item[a.Name].Kind != a.Kind {
-				return errKeySchema()
-			}
-		}
+func batchWrite(ctx context.Context, c *call, r *batchWriteRequest) ([]byte, error) {
+	if err := prepareAll(r.ops); err != nil {
+		return nil, err
 	}
-	return w.bind(t)
+	size := 0
+	for _, op := range r.ops {
+		size += attr.ItemSize(op.req.Item)
+	}
+	if size > maxBatchSize {
+		return nil, invalid("Request size exceeded 16777216 bytes")
+	}
+	if err := c.bindAll(r.ops, twiceInBatch); err != nil {
+		return nil, err
+	}
+	if err := c.engine.update(ctx, func(tx *writeTx) error { return c.writeAll(tx, r.ops) }); err != nil {
+		return nil, err
+	}
+	c.spendAll(r.ops)
+	o := newObject()
+	o.raw("UnprocessedItems", "{}")
+	c.capacity(o, r.ReturnConsumedCapacity, true, "")
+	r.collections(o, r.ops)
+	return o.done(), nil
 }
 
-// collections writes the metrics of the item collections that writes touched.
-func collections(o *object, writes []*itemWrite) {
-	touched := map[string][]*itemWrite{}
-	for _, w := range writes {
-		if w.t.hasLocalIndex() && w.kind != "ConditionCheckItem" {
-			touched[w.t.name] = append(touched[w.t.name], w)
+// collections writes the metrics of the item collections that writes touched,
+// if the request asks for them.
+func (a *asked) collections(o *object, ops []*itemOp) {
+	if !is(a.ReturnItemCollectionMetrics, "SIZE") {
+		return
+	}
+	touched := map[string][]*itemOp{}
+	for _, op := range ops {
+		if op.t.hasLocalIndex() && op.kind != "ConditionCheckItem" {
+			touched[op.t.name] = append(touched[op.t.name], op)
 		}
 	}
 	o.nest("ItemCollectionMetrics", func() {
 		for _, name := range slices.Sorted(maps.Keys(touched)) {
-			one := slices.CompactFunc(touched[name], func(a, b *itemWrite) bool { return attr.Equal(a.hash(), b.hash()) })
-			o.list(name, len(one), func(i int) {
-				o.b = append(o.b, '{')
-				one[i].collection(o)
-				o.b = append(o.b, '}')
-			})
+			one := slices.CompactFunc(touched[name], func(a, b *itemOp) bool { return attr.Equal(a.hash, b.hash) })
+			o.list(name, len(one), func(i int) { o.object(func() { one[i].collection(o) }) })
 		}
 	})
 }
 
-func batchGet(ctx context.Context, c *call, body []byte) ([]byte, error) {
-	r, err := decode[batchGetRequest](body)
-	if err != nil {
-		return nil, err
+func (r *batchGetRequest) check(c *call, v *violations) error {
+	if err := checkTables(c, v, r.RequestItems); err != nil {
+		return err
 	}
-	names := slices.Sorted(maps.Keys(r.RequestItems))
-	reads, err := r.prepare(names)
-	if err != nil {
-		return nil, err
-	}
-	seen := itemSet{}
-	for _, read := range reads {
-		t, err := c.table(*read.req.TableName)
-		if err != nil {
-			return nil, err
-		}
-		if err := read.bind(t); err != nil {
-			return nil, err
-		}
-		if !seen.add(t, read.key) {
-			return nil, errDuplicateKeys()
-		}
-		if err := c.allow(c.op, t, nil, read.req.Key[t.keys.hash.Name]); err != nil {
-			return nil, err
-		}
-	}
-	found, unprocessed, size := map[string][]attr.Item{}, map[string][]attr.Item{}, 0
-	err = c.engine.view(ctx, func(tx *bbolt.Tx) error {
-		for _, read := range reads {
-			name := *read.req.TableName
-			if size >= maxBatchSize {
-				unprocessed[name] = append(unprocessed[name], read.req.Key)
-				continue
-			}
-			it, err := get(tx, read.t, read.key)
-			if err != nil {
-				return err
-			}
-			size += attr.ItemSize(it)
-			c.spend(read.t).table += readUnits(attr.ItemSize(it), read.req.ConsistentRead, 1)
-			if it != nil {
-				found[name] = append(found[name], read.project(it))
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		return nil, err
-	}
-	o := newObject()
-	o.nest("Responses", func() {
-		for _, name := range names {
-			o.list(name, len(found[name]), func(i int) { o.b = attr.AppendItemJSON(o.b, found[name][i]) })
-		}
-	})
-	o.nest("UnprocessedKeys", func() { r.unprocessed(o, unprocessed) })
-	c.capacity(o, r.ReturnConsumedCapacity, true, "")
-	return o.done(), nil
-}
-
-// unprocessed writes the keys a full answer had no room for, in the form of a
-// request for them.
-func (r *batchGetRequest) unprocessed(o *object, keys map[string][]attr.Item) {
-	for _, name := range slices.Sorted(maps.Keys(keys)) {
-		from := r.RequestItems[name]
-		o.nest(name, func() {
-			o.list("Keys", len(keys[name]), func(i int) { o.b = attr.AppendItemJSON(o.b, keys[name][i]) })
-			if from.ConsistentRead {
-				o.key("ConsistentRead")
-				o.b = append(o.b, "true"...)
-			}
-			if from.ProjectionExpression != nil {
-				o.string("ProjectionExpression", *from.ProjectionExpression)
-			}
-			if names := from.ExpressionAttributeNames; names != nil {
-				o.nest("ExpressionAttributeNames", func() {
-					for placeholder, name := range names {
-						o.string(placeholder, name)
-					}
-				})
-			}
-		})
-	}
-}
-
-// prepare checks a batch get and lists its reads, table by table.
-func (r *batchGetRequest) prepare(names []string) ([]*itemRead, error) {
-	var v violations
-	if err := checkTables(&v, "BatchGetItem", r.RequestItems); err != nil {
-		return nil, err
-	}
-	v.enum(r.ReturnConsumedCapacity, "returnConsumedCapacity", "INDEXES", "TOTAL", none)
-	total := 0
-	for _, name := range names {
+	r.asked.check(v)
+	for _, name := range slices.Sorted(maps.Keys(r.RequestItems)) {
 		one, at := r.RequestItems[name], "requestItems."+name+".member.keys"
 		if one == nil {
 			one = &request{}
 			r.RequestItems[name] = one
 		}
+		one.TableName = &name
 		v.required(one.Keys != nil, at)
-		if one.Keys != nil && len(one.Keys) == 0 {
-			v.add("'[]'", at, "have length greater than or equal to 1")
-		}
+		v.notEmpty(one.Keys == nil || len(one.Keys) > 0, at)
 		if len(one.Keys) > maxBatchGet {
-			v = append(v, fmt.Sprintf("Value at 'RequestItems.%s.member.Keys' failed to satisfy constraint: Member must have length less than or equal to 100", name))
+			*v = append(*v, fmt.Sprintf("Value at 'RequestItems.%s.member.Keys' failed to satisfy constraint: Member must have length less than or equal to 100", name))
 		}
-		total += len(one.Keys)
 	}
-	if err := v.err(); err != nil {
-		return nil, err
+	return nil
+}
+
+// reads lists the reads of a batch, table by table.
+func (r *batchGetRequest) reads() ([]*itemOp, error) {
+	total := 0
+	for _, one := range r.RequestItems {
+		total += len(one.Keys)
 	}
 	if total > maxBatchGet {
 		return nil, invalid("Too many items requested for the BatchGetItem call")
 	}
-	var reads []*itemRead
-	for _, name := range names {
+	var ops []*itemOp
+	for _, name := range slices.Sorted(maps.Keys(r.RequestItems)) {
 		one := r.RequestItems[name]
-		one.TableName = &name
 		p, err := one.parse([]string{"ProjectionExpression"}, []string{"AttributesToGet"}, func() error {
 			for _, key := range one.Keys {
 				if err := checkValues(key); err != nil {
@@ -333,8 +180,70 @@ func (r *batchGetRequest) prepare(names []string) ([]*itemRead, error) {
 			return nil, err
 		}
 		for _, key := range one.Keys {
-			reads = append(reads, &itemRead{req: &request{TableName: &name, Key: key, ConsistentRead: one.ConsistentRead}, parsed: *p})
+			ops = append(ops, &itemOp{kind: "GetItem", req: &request{TableName: &name, Key: key, ConsistentRead: one.ConsistentRead}, parsed: p})
 		}
 	}
-	return reads, nil
+	return ops, nil
+}
+
+func batchGet(ctx context.Context, c *call, r *batchGetRequest) ([]byte, error) {
+	ops, err := r.reads()
+	if err != nil {
+		return nil, err
+	}
+	if err := c.bindAll(ops, twiceInBatch); err != nil {
+		return nil, err
+	}
+	found, unprocessed, size := map[string][]attr.Item{}, map[string]*unprocessedKeys{}, 0
+	err = c.engine.view(ctx, func(tx *bbolt.Tx) error {
+		for _, op := range ops {
+			if size >= maxBatchSize {
+				r.postpone(unprocessed, op)
+				continue
+			}
+			if err := op.read(tx); err != nil {
+				return err
+			}
+			size += attr.ItemSize(op.old)
+			c.spend(op.t).table += readUnits(attr.ItemSize(op.old), op.req.ConsistentRead, 1)
+			if op.old != nil {
+				found[op.t.name] = append(found[op.t.name], op.paths.Apply(op.old))
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	rest, err := json.Marshal(unprocessed)
+	if err != nil {
+		return nil, err
+	}
+	o := newObject()
+	o.nest("Responses", func() {
+		for name := range r.RequestItems {
+			o.items(name, found[name])
+		}
+	})
+	o.raw("UnprocessedKeys", string(rest))
+	c.capacity(o, r.ReturnConsumedCapacity, true, "")
+	return o.done(), nil
+}
+
+// unprocessedKeys are the keys that a full answer had no room for, in the form
+// of a request for them.
+type unprocessedKeys struct {
+	Keys                     []attr.Item
+	ConsistentRead           bool              `json:",omitzero"`
+	ProjectionExpression     *string           `json:",omitzero"`
+	ExpressionAttributeNames map[string]string `json:",omitzero"`
+}
+
+func (r *batchGetRequest) postpone(unprocessed map[string]*unprocessedKeys, op *itemOp) {
+	u, from := unprocessed[op.t.name], r.RequestItems[op.t.name]
+	if u == nil {
+		u = &unprocessedKeys{nil, from.ConsistentRead, from.ProjectionExpression, from.ExpressionAttributeNames}
+		unprocessed[op.t.name] = u
+	}
+	u.Keys = append(u.Keys, op.req.Key)
 }

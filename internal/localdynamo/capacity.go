@@ -1,7 +1,7 @@
 package localdynamo
 
 import (
-	"cmp"
+	"maps"
 	"slices"
 )
 
@@ -74,42 +74,30 @@ func (c *call) capacity(o *object, level *string, list bool, kind string) {
 	if level == nil || *level == "NONE" {
 		return
 	}
-	one := func(s *consumed) func() {
-		return func() {
-			o.string("TableName", s.of.name)
-			o.units(s.total(), kind)
-			if *level != "INDEXES" {
-				return
+	one := func(s *consumed) {
+		o.string("TableName", s.of.name)
+		o.units(s.total(), kind)
+		if *level != "INDEXES" {
+			return
+		}
+		o.nest("Table", func() { o.units(s.table, kind) })
+		for name, global := range map[string]bool{"LocalSecondaryIndexes": false, "GlobalSecondaryIndexes": true} {
+			used := slices.DeleteFunc(slices.Collect(maps.Keys(s.indexes)), func(ix *index) bool { return ix.global != global })
+			if len(used) == 0 {
+				continue
 			}
-			o.nest("Table", func() { o.units(s.table, kind) })
-			for name, global := range map[string]bool{"LocalSecondaryIndexes": false, "GlobalSecondaryIndexes": true} {
-				var used []*index
-				for ix := range s.indexes {
-					if ix.global == global {
-						used = append(used, ix)
-					}
+			o.nest(name, func() {
+				for _, ix := range used {
+					o.nest(ix.name, func() { o.units(s.indexes[ix], kind) })
 				}
-				if len(used) == 0 {
-					continue
-				}
-				slices.SortFunc(used, func(a, b *index) int { return cmp.Compare(a.name, b.name) })
-				o.nest(name, func() {
-					for _, ix := range used {
-						o.nest(ix.name, func() { o.units(s.indexes[ix], kind) })
-					}
-				})
-			}
+			})
 		}
 	}
-	if !list {
-		o.nest("ConsumedCapacity", one(c.spent[0]))
-		return
+	if list {
+		o.list("ConsumedCapacity", len(c.spent), func(i int) { o.object(func() { one(c.spent[i]) }) })
+	} else {
+		o.nest("ConsumedCapacity", func() { one(c.spent[0]) })
 	}
-	o.list("ConsumedCapacity", len(c.spent), func(i int) {
-		o.b = append(o.b, '{')
-		one(c.spent[i])()
-		o.b = append(o.b, '}')
-	})
 }
 
 func (o *object) units(units float64, kind string) {

@@ -76,10 +76,8 @@ func (e *apiError) body() []byte {
 	case "SerializationException", "UnknownOperationException", "AccessDeniedException",
 		"MissingAuthenticationTokenException", "InternalServerError":
 		space = "com.amazon.coral.service#"
-	case "TransactionCanceledException":
-		message = "Message"
 	}
-	if e.code == "AccessDeniedException" {
+	if e.code == "AccessDeniedException" || e.code == "TransactionCanceledException" {
 		message = "Message"
 	}
 	o := newObject()
@@ -92,15 +90,15 @@ func (e *apiError) body() []byte {
 	}
 	if e.reasons != nil {
 		o.list("CancellationReasons", len(e.reasons), func(i int) {
-			r := newObject()
-			r.string("Code", e.reasons[i].code)
-			if e.reasons[i].message != "" {
-				r.string("Message", e.reasons[i].message)
-			}
-			if e.reasons[i].item != nil {
-				r.item("Item", e.reasons[i].item)
-			}
-			o.append(r)
+			o.object(func() {
+				o.string("Code", e.reasons[i].code)
+				if e.reasons[i].message != "" {
+					o.string("Message", e.reasons[i].message)
+				}
+				if e.reasons[i].item != nil {
+					o.item("Item", e.reasons[i].item)
+				}
+			})
 		})
 	}
 	return o.done()

@@ -2,6 +2,7 @@ package localdynamo
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"hash/crc32"
@@ -40,55 +41,71 @@ type call struct {
 	engine *Engine
 	mode   Mode
 	op     string
+	body   []byte
 	spent  []*consumed
 }
 
-// operation answers a request's body.
-type operation func(ctx context.Context, c *call, body []byte) ([]byte, error)
+// operation answers a call.
+type operation func(context.Context, *call) ([]byte, error)
 
-// lookup returns an operation, and whether it asks the policy itself because
-// what is allowed depends on keys.
-func lookup(name string) (run operation, keyed bool) {
-	switch name {
-	case "GetItem":
-		return getItem, true
-	case "PutItem", "UpdateItem", "DeleteItem":
-		return writeItem, true
-	case "Query":
-		return queryItems, true
-	case "Scan":
-		return scanItems, true
-	case "BatchGetItem":
-		return batchGet, true
-	case "BatchWriteItem":
-		return batchWrite, true
-	case "TransactGetItems":
-		return transactGet, true
-	case "TransactWriteItems":
-		return transactWrite, true
-	case "CreateTable":
-		return createTable, false
-	case "DescribeTable":
-		return describeTable, false
-	case "UpdateTable":
-		return updateTable, false
-	case "DeleteTable":
-		return deleteTable, false
-	case "ListTables":
-		return listTables, false
-	case "UpdateTimeToLive":
-		return updateTTL, false
-	case "DescribeTimeToLive":
-		return describeTTL, false
+// keyed is an operation that asks the policy itself, because what is allowed
+// depends on keys. The request is decoded and checked against the constraints
+// of the API's model; what else its check finds is told after those.
+func keyed[R any](run func(context.Context, *call, *R) ([]byte, error)) operation {
+	return func(ctx context.Context, c *call) ([]byte, error) {
+		r, err := decode[R](c.body)
+		if err != nil {
+			return nil, err
+		}
+		var v violations
+		if checked, ok := any(r).(interface {
+			check(*call, *violations) error
+		}); ok {
+			err = checked.check(c, &v)
+		}
+		if err := cmp.Or(v.err(), err); err != nil {
+			return nil, err
+		}
+		return run(ctx, c, r)
 	}
-	return nil, false
+}
+
+// keyless is an operation on tables.
+func keyless[R any](run func(context.Context, *call, *R) ([]byte, error)) operation {
+	return func(ctx context.Context, c *call) ([]byte, error) {
+		if err := c.allow(c.op, nil, nil, attr.Value{}); err != nil {
+			return nil, err
+		}
+		return keyed(run)(ctx, c)
+	}
+}
+
+// operations are those the engine knows; it is never written to.
+var operations = map[string]operation{
+	"GetItem":            keyed(getItem),
+	"PutItem":            keyed(writeItem),
+	"UpdateItem":         keyed(writeItem),
+	"DeleteItem":         keyed(writeItem),
+	"Query":              keyed(searchItems),
+	"Scan":               keyed(searchItems),
+	"BatchGetItem":       keyed(batchGet),
+	"BatchWriteItem":     keyed(batchWrite),
+	"TransactGetItems":   keyed(transactGet),
+	"TransactWriteItems": keyed(transactWrite),
+	"CreateTable":        keyless(createTable),
+	"DescribeTable":      keyless(describeTable),
+	"UpdateTable":        keyless(updateTable),
+	"DeleteTable":        keyless(deleteTable),
+	"ListTables":         keyless(listTables),
+	"UpdateTimeToLive":   keyless(updateTTL),
+	"DescribeTimeToLive": keyless(describeTTL),
 }
 
 // do answers a request: a status and a JSON body, or an error when the client
 // gets no answer at all.
 func (cl *Client) do(ctx context.Context, target string, body []byte) (int, []byte, error) {
 	op, ok := strings.CutPrefix(target, targetPrefix)
-	run, keyed := lookup(op)
+	run := operations[op]
 	if !ok || run == nil {
 		return http.StatusBadRequest, (&apiError{code: "UnknownOperationException"}).body(), nil
 	}
@@ -99,13 +116,10 @@ func (cl *Client) do(ctx context.Context, target string, body []byte) (int, []by
 	if kind == Dropped {
 		return 0, nil, errBroken
 	}
-	c := &call{engine: cl.engine, mode: cl.mode, op: op}
+	c := &call{engine: cl.engine, mode: cl.mode, op: op, body: body}
 	answer, err := []byte(nil), kind.error(op)
-	if err == nil && !keyed {
-		err = c.allow(op, nil, nil, attr.Value{})
-	}
 	if err == nil {
-		answer, err = run(ctx, c, body)
+		answer, err = run(ctx, c)
 	}
 	status, code := http.StatusOK, ""
 	if err != nil {

@@ -1,7 +1,9 @@
 package localdynamo
 
 import (
+	"cmp"
 	"context"
+	"strings"
 
 	"go.etcd.io/bbolt"
 
@@ -12,301 +14,268 @@ import (
 // maxItemSize is the largest item DynamoDB stores.
 const maxItemSize = 400 << 10
 
-// itemWrite is one write to one item: an operation of its own, or an element of
-// a batch or transaction. It goes through prepare (the request alone), bind (the
-// schema), evaluate (the item as it is) and apply; only the last changes anything.
-type itemWrite struct {
-	kind string // PutItem, UpdateItem, DeleteItem or ConditionCheckItem, as in IAM
+// itemOp is one read or write of one item: an operation of its own, or an
+// element of a batch or transaction. It goes through prepare (the request
+// alone), bind (the schema) and then read, or evaluate (the item as it is) and
+// apply; only the last changes anything.
+type itemOp struct {
+	kind string // GetItem, PutItem, UpdateItem, DeleteItem or ConditionCheckItem, as in IAM
 	req  *request
 	parsed
 	t         *table
+	hash      attr.Value // of the partition key
 	key       []byte
 	old, next attr.Item
+	cost      consumed
 }
 
-// require notes which parameters the kind of write lacks.
-func (w *itemWrite) require(v *violations, path string) {
-	w.req.check(v, path)
-	if w.kind == "PutItem" {
-		v.required(w.req.Item != nil, path+"item")
-	} else {
-		v.required(w.req.Key != nil, path+"key")
-	}
-}
-
-func (w *itemWrite) prepare() error {
-	r := w.req
+// prepare checks and parses what does not depend on the table.
+func (op *itemOp) prepare() (err error) {
 	expressions, old := []string{"ConditionExpression"}, []string{"Expected", "ConditionalOperator"}
-	if w.kind == "UpdateItem" {
+	switch op.kind {
+	case "GetItem":
+		expressions, old = []string{"ProjectionExpression"}, []string{"AttributesToGet"}
+	case "UpdateItem":
 		expressions, old = []string{"UpdateExpression", "ConditionExpression"}, []string{"AttributeUpdates", "Expected", "ConditionalOperator"}
 	}
-	p, err := r.parse(expressions, old, func() error {
-		if err := checkValues(r.Item); err != nil {
-			return err
-		}
-		if err := checkValues(r.Key); err != nil {
-			return err
-		}
-		if w.kind != "UpdateItem" && r.ReturnValues != nil && *r.ReturnValues != allOld && *r.ReturnValues != none {
-			return invalid("ReturnValues can only be ALL_OLD or NONE")
-		}
-		if attr.ItemSize(r.Item) > maxItemSize {
-			return invalid("Item size has exceeded the maximum allowed size")
-		}
-		return nil
-	})
-	if err != nil {
+	op.parsed, err = op.req.parse(expressions, old, op.checkValues)
+	return err
+}
+
+func (op *itemOp) checkValues() error {
+	r := op.req
+	if op.kind == "GetItem" {
+		return checkValues(r.Key)
+	}
+	if err := cmp.Or(checkValues(r.Item), checkValues(r.Key)); err != nil {
 		return err
 	}
-	w.parsed = *p
+	if op.kind != "UpdateItem" && r.ReturnValues != nil && *r.ReturnValues != allOld && *r.ReturnValues != none {
+		return invalid("ReturnValues can only be ALL_OLD or NONE")
+	}
+	if attr.ItemSize(r.Item) > maxItemSize {
+		return invalid("Item size has exceeded the maximum allowed size")
+	}
 	return nil
 }
 
-// bind checks the request against the table's schema.
-func (w *itemWrite) bind(t *table) error {
-	w.t = t
-	if w.kind == "PutItem" {
-		if err := t.checkItem(w.req.Item); err != nil {
-			return err
-		}
-		w.key = t.keys.encode(w.req.Item)
-	} else {
-		if err := t.keys.checkKey(w.req.Key); err != nil {
-			return err
-		}
-		w.key = t.keys.encode(w.req.Key)
+// bind checks the request against the table's schema. A batch names any wrong
+// key of a new item as it does that of a Key.
+func (op *itemOp) bind(t *table, batch bool) error {
+	op.t = t
+	it, err := op.req.Key, error(nil)
+	switch {
+	case op.kind != "PutItem":
+		err = t.keys.checkKey(it)
+	case batch && !t.keys.in(op.req.Item):
+		err = errKeySchema()
+	default:
+		it = op.req.Item
+		err = t.checkItem(it)
 	}
-	if w.condition != nil {
-		if err := t.scalarKeys(w.condition.Paths()); err != nil {
-			return err
-		}
+	if err != nil {
+		return err
 	}
-	if w.update == nil {
-		return nil
+	op.key, op.hash = t.keys.encode(it), it[t.keys.hash.Name]
+	if err := cmp.Or(t.scalarKeys(op.paths), t.scalarKeys(op.condition.Paths())); err != nil {
+		return err
 	}
-	for _, path := range w.update.Paths() {
+	for _, path := range op.update.Paths() {
 		if t.keys.has(path[0].Name) {
 			return invalidParam("Cannot update attribute %s. This attribute is part of the key", path[0].Name)
 		}
 	}
-	return t.scalarKeys(w.update.Paths())
+	return t.scalarKeys(op.update.Paths())
 }
 
-// rebind takes the schema as it is when the write's turn has come.
-func (w *itemWrite) rebind(e *Engine) (err error) {
-	w.t, err = e.current(w.t)
-	return err
-}
-
-// hash returns the value of the partition key.
-func (w *itemWrite) hash() attr.Value {
-	if w.kind == "PutItem" {
-		return w.req.Item[w.t.keys.hash.Name]
+// prepareAll prepares all of ops, and bindAll binds them to their tables and
+// asks the policy. No two of ops may be on one item; twice is what AWS says if
+// they are. What is wrong with the elements of a transaction cancels it.
+func (c *call) bindAll(ops []*itemOp, twice string) error {
+	batch := strings.HasPrefix(c.op, "Batch")
+	failures, seen := make([]error, len(ops)), make(map[string]bool, len(ops))
+	for i, op := range ops {
+		t, err := c.table(*op.req.TableName)
+		if err != nil {
+			return err
+		}
+		if failures[i] = op.bind(t, batch); failures[i] != nil {
+			if c.transaction() {
+				continue
+			}
+			return failures[i]
+		}
+		id := string(t.id) + string(op.key)
+		if seen[id] {
+			return invalid("%s", twice)
+		}
+		seen[id] = true
+		action := op.kind
+		if batch {
+			action = c.op // IAM knows no actions for the items of a batch
+		}
+		if err := c.allow(action, t, nil, op.hash); err != nil {
+			return err
+		}
 	}
-	return w.req.Key[w.t.keys.hash.Name]
+	return cancel(failures)
+}
+
+func prepareAll(ops []*itemOp) error {
+	for _, op := range ops {
+		if err := op.prepare(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// read gets the item.
+func (op *itemOp) read(tx *bbolt.Tx) (err error) {
+	op.old, err = get(tx, op.t, op.key)
+	return err
 }
 
 // evaluate reads the item, checks the condition and makes the next item. A
 // failed condition is an *apiError that carries the item if asked for.
-func (w *itemWrite) evaluate(tx *bbolt.Tx) error {
-	var err error
-	if w.old, err = get(tx, w.t, w.key); err != nil {
+func (op *itemOp) evaluate(tx *bbolt.Tx) (err error) {
+	if err := op.read(tx); err != nil {
 		return err
 	}
-	if w.condition != nil && !w.condition.Eval(w.old) {
+	if !op.condition.Eval(op.old) {
 		failed := &apiError{status: 400, code: "ConditionalCheckFailedException", message: "The conditional request failed"}
-		if is(w.req.ReturnValuesOnConditionCheckFailure, allOld) {
-			failed.item = w.old
+		if is(op.req.ReturnValuesOnConditionCheckFailure, allOld) {
+			failed.item = op.old
 		}
 		return failed
 	}
-	switch w.kind {
+	switch op.kind {
 	case "PutItem":
-		w.next = w.req.Item
+		op.next = op.req.Item
 	case "ConditionCheckItem":
-		w.next = w.old
+		op.next = op.old
 	case "UpdateItem":
-		if w.next = w.old; w.next == nil {
-			w.next = w.t.keys.pick(w.req.Key, attr.Item{})
+		if op.next = op.old; op.next == nil {
+			op.next = op.t.keys.pick(op.req.Key, attr.Item{})
 		}
-		if w.update == nil {
+		if op.update == nil {
 			return nil
 		}
-		if w.next, err = w.update.Apply(w.next); err != nil {
+		if op.next, err = op.update.Apply(op.next); err != nil {
 			return err
 		}
-		if err := w.t.checkUpdated(w.next); err != nil {
+		if err := op.t.checkIndexKeys(op.next, true); err != nil {
 			return err
 		}
-		if attr.ItemSize(w.next) > maxItemSize {
+		if attr.ItemSize(op.next) > maxItemSize {
 			return invalid("Item size to update has exceeded the maximum allowed size")
 		}
 	}
 	return nil
 }
 
-func (w *itemWrite) apply(tx *writeTx, cost *consumed) error {
-	if w.kind == "ConditionCheckItem" {
-		cost.table += writeUnits(attr.ItemSize(w.old))
-		return nil
+// writeAll evaluates all writes on the items as they are, and applies all or,
+// when one fails, none.
+func (c *call) writeAll(tx *writeTx, ops []*itemOp) (err error) {
+	failures, size := make([]error, len(ops)), 0
+	for i, op := range ops {
+		// The schema may have changed since bind.
+		if op.t, err = c.engine.current(op.t); err != nil {
+			return err
+		}
+		if failures[i] = op.evaluate(tx.Tx); failures[i] != nil && !c.transaction() {
+			return failures[i]
+		}
+		size += attr.ItemSize(op.next)
 	}
-	return tx.replace(w.t, w.key, w.old, w.next, cost)
+	if err := cancel(failures); err != nil {
+		return err
+	}
+	if size > maxTransactSize && c.transaction() {
+		return errTransactSize()
+	}
+	for _, op := range ops {
+		if op.kind == "ConditionCheckItem" {
+			op.cost.table += writeUnits(attr.ItemSize(op.old))
+		} else if err := tx.replace(op.t, op.key, op.old, op.next, &op.cost); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *call) spendAll(ops []*itemOp) {
+	for _, op := range ops {
+		c.spend(op.t).add(&op.cost)
+	}
 }
 
 // writeItem is PutItem, UpdateItem and DeleteItem.
-func writeItem(ctx context.Context, c *call, body []byte) ([]byte, error) {
-	r, err := decode[request](body)
-	if err != nil {
+func writeItem(ctx context.Context, c *call, r *request) ([]byte, error) {
+	op := &itemOp{kind: c.op, req: r}
+	ops := []*itemOp{op}
+	if err := op.prepare(); err != nil {
 		return nil, err
 	}
-	w := &itemWrite{kind: c.op, req: r}
-	var v violations
-	w.require(&v, "")
-	if err := v.err(); err != nil {
+	if err := c.bindAll(ops, ""); err != nil {
 		return nil, err
 	}
-	if err := w.prepare(); err != nil {
+	if err := c.engine.update(ctx, func(tx *writeTx) error { return c.writeAll(tx, ops) }); err != nil {
 		return nil, err
 	}
-	t, err := c.table(*r.TableName)
-	if err != nil {
-		return nil, err
-	}
-	if err := w.bind(t); err != nil {
-		return nil, err
-	}
-	if err := c.allow(c.op, t, nil, w.hash()); err != nil {
-		return nil, err
-	}
-	var cost consumed
-	err = c.engine.update(ctx, func(tx *writeTx) error {
-		if err := w.rebind(c.engine); err != nil {
-			return err
-		}
-		if err := w.evaluate(tx.Tx); err != nil {
-			return err
-		}
-		return w.apply(tx, &cost)
-	})
-	if err != nil {
-		return nil, err
-	}
-	c.spend(w.t).add(&cost)
+	c.spendAll(ops)
 	o := newObject()
-	if out := w.returned(); out != nil {
+	if out := op.returned(); out != nil {
 		o.item("Attributes", out)
 	}
 	c.capacity(o, r.ReturnConsumedCapacity, false, "")
-	if t.hasLocalIndex() && is(r.ReturnItemCollectionMetrics, "SIZE") {
-		o.nest("ItemCollectionMetrics", func() { w.collection(o) })
+	if op.t.hasLocalIndex() && is(r.ReturnItemCollectionMetrics, "SIZE") {
+		o.nest("ItemCollectionMetrics", func() { op.collection(o) })
 	}
 	return o.done(), nil
 }
 
 // collection writes the metrics of an item collection. The size is an estimate
 // by contract, in ranges of a gigabyte: here always the smallest.
-func (w *itemWrite) collection(o *object) {
-	o.item("ItemCollectionKey", attr.Item{w.t.keys.hash.Name: w.hash()})
-	o.key("SizeEstimateRangeGB")
-	o.b = append(o.b, "[0.0,1.0]"...)
+func (op *itemOp) collection(o *object) {
+	o.item("ItemCollectionKey", attr.Item{op.t.keys.hash.Name: op.hash})
+	o.raw("SizeEstimateRangeGB", "[0.0,1.0]")
 }
 
 // returned is what ReturnValues asks for, or nil.
-func (w *itemWrite) returned() attr.Item {
-	if w.req.ReturnValues == nil {
+func (op *itemOp) returned() attr.Item {
+	from := op.old
+	switch {
+	case is(op.req.ReturnValues, allOld):
+		return op.old
+	case is(op.req.ReturnValues, "ALL_NEW"):
+		return op.next
+	case is(op.req.ReturnValues, "UPDATED_NEW"):
+		from = op.next
+	case !is(op.req.ReturnValues, "UPDATED_OLD"):
 		return nil
 	}
-	from := w.old
-	switch *w.req.ReturnValues {
-	case allOld:
-		return w.old
-	case "ALL_NEW":
-		return w.next
-	case "UPDATED_NEW":
-		from = w.next
-	case "UPDATED_OLD":
-	default:
-		return nil
-	}
-	if w.update == nil {
-		return nil
-	}
-	if out := expr.Project(from, w.update.Paths()); len(out) > 0 {
+	if out := expr.Project(from, op.update.Paths()); len(out) > 0 {
 		return out
 	}
 	return nil
 }
 
-// itemRead is one read of one item, alone or in a transaction.
-type itemRead struct {
-	req *request
-	parsed
-	t   *table
-	key []byte
-}
-
-// prepareRead checks and parses what does not depend on the table.
-func (r *itemRead) prepare() error {
-	p, err := r.req.parse([]string{"ProjectionExpression"}, []string{"AttributesToGet"}, func() error { return checkValues(r.req.Key) })
-	if err == nil {
-		r.parsed = *p
-	}
-	return err
-}
-
-func (r *itemRead) bind(t *table) error {
-	r.t = t
-	if err := t.keys.checkKey(r.req.Key); err != nil {
-		return err
-	}
-	r.key = t.keys.encode(r.req.Key)
-	return t.scalarKeys(r.paths)
-}
-
-// project returns what the projection leaves of an item.
-func (p *parsed) project(it attr.Item) attr.Item {
-	if p.paths == nil || it == nil {
-		return it
-	}
-	return expr.Project(it, p.paths)
-}
-
-func getItem(ctx context.Context, c *call, body []byte) ([]byte, error) {
-	r, err := decode[request](body)
-	if err != nil {
+func getItem(ctx context.Context, c *call, r *request) ([]byte, error) {
+	op := &itemOp{kind: c.op, req: r}
+	if err := op.prepare(); err != nil {
 		return nil, err
 	}
-	var v violations
-	r.check(&v, "")
-	v.required(r.Key != nil, "key")
-	if err := v.err(); err != nil {
+	if err := c.bindAll([]*itemOp{op}, ""); err != nil {
 		return nil, err
 	}
-	read := &itemRead{req: r}
-	if err := read.prepare(); err != nil {
+	if err := c.engine.view(ctx, op.read); err != nil {
 		return nil, err
 	}
-	t, err := c.table(*r.TableName)
-	if err != nil {
-		return nil, err
-	}
-	if err := read.bind(t); err != nil {
-		return nil, err
-	}
-	if err := c.allow(c.op, t, nil, r.Key[t.keys.hash.Name]); err != nil {
-		return nil, err
-	}
-	var it attr.Item
-	if err := c.engine.view(ctx, func(tx *bbolt.Tx) error {
-		it, err = get(tx, t, read.key)
-		return err
-	}); err != nil {
-		return nil, err
-	}
-	c.spend(t).table += readUnits(attr.ItemSize(it), r.ConsistentRead, 1)
+	c.spend(op.t).table += readUnits(attr.ItemSize(op.old), r.ConsistentRead, 1)
 	o := newObject()
-	if it != nil {
-		o.item("Item", read.project(it))
+	if op.old != nil {
+		o.item("Item", op.paths.Apply(op.old))
 	}
 	c.capacity(o, r.ReturnConsumedCapacity, false, "")
 	return o.done(), nil

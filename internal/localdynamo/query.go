@@ -39,38 +39,19 @@ type page struct {
 	last           attr.Item // where the next page begins, nil at the end
 }
 
-func queryItems(ctx context.Context, c *call, body []byte) ([]byte, error) {
-	return searchItems(ctx, c, body,
-		[]string{"ProjectionExpression", "FilterExpression", "KeyConditionExpression"},
-		[]string{"AttributesToGet", "QueryFilter", "ConditionalOperator", "KeyConditions"})
-}
-
-func scanItems(ctx context.Context, c *call, body []byte) ([]byte, error) {
-	return searchItems(ctx, c, body, []string{"ProjectionExpression", "FilterExpression"},
-		[]string{"AttributesToGet", "ScanFilter", "ConditionalOperator"})
-}
-
-func searchItems(ctx context.Context, c *call, body []byte, expressions, old []string) ([]byte, error) {
-	r, err := decode[request](body)
-	if err != nil {
-		return nil, err
-	}
-	var v violations
-	r.check(&v, "")
+// searchItems is Query and Scan.
+func searchItems(ctx context.Context, c *call, r *request) ([]byte, error) {
 	isQuery := c.op == "Query"
-	if isQuery && r.Limit != nil && *r.Limit < 1 {
-		v = append(v, "Value at 'Limit' failed to satisfy constraint: Member must have value greater than or equal to 1")
-	} else {
-		v.between(r.Limit, "limit", 1, 1<<31-1)
-	}
-	if err := v.err(); err != nil {
-		return nil, err
+	expressions, old := []string{"ProjectionExpression", "FilterExpression"}, []string{"AttributesToGet", "ScanFilter", "ConditionalOperator"}
+	if isQuery {
+		expressions = append(expressions, "KeyConditionExpression")
+		old = []string{"AttributesToGet", "QueryFilter", "ConditionalOperator", "KeyConditions"}
 	}
 	p, err := r.parse(expressions, old, func() error { return r.checkSearch(isQuery) })
 	if err != nil {
 		return nil, err
 	}
-	s := &search{req: r, parsed: *p}
+	s := &search{req: r, parsed: p}
 	if s.t, err = c.table(*r.TableName); err != nil {
 		return nil, err
 	}
@@ -98,7 +79,7 @@ func searchItems(ctx context.Context, c *call, body []byte, expressions, old []s
 	}
 	o := newObject()
 	if !is(r.Select, "COUNT") {
-		o.list("Items", len(found.items), func(i int) { o.b = attr.AppendItemJSON(o.b, found.items[i]) })
+		o.items("Items", found.items)
 	}
 	o.int("Count", found.count)
 	o.int("ScannedCount", found.scanned)
@@ -189,9 +170,6 @@ func (s *search) bind() error {
 
 // checkFilter refuses filters of a query on the keys it asks for.
 func (s *search) checkFilter() error {
-	if s.condition == nil {
-		return nil
-	}
 	what := "Filter Expression"
 	if s.req.FilterExpression == nil {
 		what = "QueryFilter"
@@ -294,11 +272,11 @@ func (s *search) startKey() error {
 				return invalid(bad)
 			}
 		}
-		if err := s.keys.checkKeyAttributes(start, errKeySchema); err != nil {
+		if err := s.keys.checkAttributes(start); err != nil {
 			return err
 		}
 	}
-	if err := s.t.keys.checkKeyAttributes(start, errKeySchema); err != nil || len(start) != len(parts) {
+	if err := s.t.keys.checkAttributes(start); err != nil || len(start) != len(parts) {
 		if err == nil {
 			err = errKeySchema()
 		}
@@ -387,12 +365,12 @@ func (s *search) take(items *bbolt.Bucket, it attr.Item, found *page) error {
 		it = whole
 		found.fetched += attr.ItemSize(it)
 	}
-	if s.condition != nil && !s.condition.Eval(it) {
+	if !s.condition.Eval(it) {
 		return nil
 	}
 	found.count++
 	if !is(s.req.Select, "COUNT") {
-		found.items = append(found.items, s.project(it))
+		found.items = append(found.items, s.paths.Apply(it))
 	}
 	return nil
 }

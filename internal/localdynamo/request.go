@@ -1,6 +1,7 @@
 package localdynamo
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -135,6 +136,12 @@ func (v *violations) required(present bool, at string) {
 	}
 }
 
+func (v *violations) notEmpty(ok bool, at string) {
+	if !ok {
+		v.add("'[]'", at, "have length greater than or equal to 1")
+	}
+}
+
 func (v *violations) enum(p *string, at string, set ...string) {
 	if p != nil && !slices.Contains(set, *p) {
 		v.add("'"+*p+"'", at, "satisfy enum value set: [%s]", strings.Join(set, ", "))
@@ -173,9 +180,14 @@ func (v *violations) name(p *string, at string, low, high int) {
 // What may be asked for in the parameters that are enumerations.
 const allOld, none = "ALL_OLD", "NONE"
 
-// check notes what is wrong with the parameters that all operations share; path
-// is where in a batch or transaction the request stands.
-func (r *request) check(v *violations, path string) {
+func (r *request) check(c *call, v *violations) error {
+	r.checkAt(v, c.op, "")
+	return nil
+}
+
+// checkAt notes what is wrong with the parameters of one operation on items, or
+// of an element of that kind; path is where in a batch or transaction it stands.
+func (r *request) checkAt(v *violations, kind, path string) {
 	v.required(r.TableName != nil, path+"tableName")
 	v.name(r.TableName, path+"tableName", 1, 255)
 	v.name(r.IndexName, path+"indexName", 3, 255)
@@ -187,9 +199,7 @@ func (r *request) check(v *violations, path string) {
 	v.enum(r.ConditionalOperator, path+"conditionalOperator", "OR", "AND")
 	v.between(r.Segment, path+"segment", 0, 999999)
 	v.between(r.TotalSegments, path+"totalSegments", 1, 1000000)
-	if r.AttributesToGet != nil && len(r.AttributesToGet) == 0 {
-		v.add("'[]'", path+"attributesToGet", "have length greater than or equal to 1")
-	}
+	v.notEmpty(r.AttributesToGet == nil || len(r.AttributesToGet) > 0, path+"attributesToGet")
 	for field, conditions := range map[string]map[string]legacy.Condition{
 		"expected": r.Expected, "keyConditions": r.KeyConditions, "queryFilter": r.QueryFilter, "scanFilter": r.ScanFilter} {
 		for name, c := range conditions {
@@ -207,136 +217,104 @@ func (r *request) check(v *violations, path string) {
 			v.enum(&u.Action, path+"attributeUpdates."+name+".member.action", "ADD", "PUT", "DELETE")
 		}
 	}
+	switch kind {
+	case "Query", "Scan":
+		if kind == "Query" && r.Limit != nil && *r.Limit < 1 {
+			*v = append(*v, "Value at 'Limit' failed to satisfy constraint: Member must have value greater than or equal to 1")
+		} else {
+			v.between(r.Limit, "limit", 1, 1<<31-1)
+		}
+	case "PutItem":
+		v.required(r.Item != nil, path+"item")
+	default:
+		v.required(r.Key != nil, path+"key")
+		v.required(kind != "ConditionCheckItem" || r.ConditionExpression != nil, path+"conditionExpression")
+		v.required(kind != "UpdateItem" || path == "" || r.UpdateExpression != nil, path+"updateExpression")
+	}
 }
 
 // is reports whether an enumeration parameter has a value.
 func is(p *string, value string) bool { return p != nil && *p == value }
 
-// parsed are the expressions of a request. Legacy parameters are translated
-// into expressions, so nothing after this knows of them.
+// parsed are the expressions of a request, nil where it has none. Legacy
+// parameters are translated into expressions, so nothing after this knows of them.
 type parsed struct {
 	condition *expr.Condition // or filter
 	key       *expr.KeyCondition
 	update    *expr.Update
-	paths     []expr.Path // of the projection; nil is no projection
+	paths     expr.Projection
+}
+
+// optional parses a parameter if the request has it and nothing failed before.
+func optional[T any](failed *error, src *string, params *expr.Params, parse func(string, *expr.Params) (T, error)) (t T) {
+	if src != nil && *failed == nil {
+		t, *failed = parse(*src, params)
+	}
+	return t
 }
 
 // parse checks and parses the expressions that the operation has, named by
 // expressions; old names the parameters they replaced. between runs after
 // the parameters were checked and before anything is parsed, as AWS does.
-func (r *request) parse(expressions, old []string, between func() error) (*parsed, error) {
+func (r *request) parse(expressions, old []string, between func() error) (p parsed, err error) {
 	params := &expr.Params{Names: r.ExpressionAttributeNames, Values: r.ExpressionAttributeValues}
 	if err := r.checkParams(params, expressions, old); err != nil {
-		return nil, err
+		return p, err
 	}
-	if between != nil {
-		if err := between(); err != nil {
-			return nil, err
-		}
+	if err := between(); err != nil {
+		return p, err
 	}
-	p := &parsed{}
-	var err error
-	if src := r.UpdateExpression; src != nil {
-		if p.update, err = expr.ParseUpdate(*src, params); err != nil {
-			return nil, err
-		}
+	p.update = optional(&err, r.UpdateExpression, params, expr.ParseUpdate)
+	p.condition = optional(&err, r.ConditionExpression, params, expr.ParseCondition)
+	p.key = optional(&err, r.KeyConditionExpression, params, expr.ParseKeyCondition)
+	if filter := optional(&err, r.FilterExpression, params, expr.ParseFilter); filter != nil {
+		p.condition = filter
 	}
-	if src := r.ConditionExpression; src != nil {
-		if p.condition, err = expr.ParseCondition("ConditionExpression", *src, params); err != nil {
-			return nil, err
-		}
+	p.paths = optional(&err, r.ProjectionExpression, params, expr.ParseProjection)
+	if err == nil {
+		err = params.CheckAllUsed()
 	}
-	if src := r.KeyConditionExpression; src != nil {
-		if p.key, err = expr.ParseKeyCondition(*src, params); err != nil {
-			return nil, err
-		}
+	if err == nil && slices.ContainsFunc(old, r.has) {
+		err = r.parseLegacy(&p)
 	}
-	if src := r.FilterExpression; src != nil {
-		if p.condition, err = expr.ParseCondition("FilterExpression", *src, params); err != nil {
-			return nil, err
-		}
-	}
-	if src := r.ProjectionExpression; src != nil {
-		projection, err := expr.ParseProjection(*src, params)
-		if err != nil {
-			return nil, err
-		}
-		p.paths = projection.Paths()
-	}
-	if err := params.CheckAllUsed(); err != nil {
-		return nil, err
-	}
-	return p, r.parseLegacy(p)
+	return p, err
 }
 
 // parseLegacy adds to p what the request says in legacy parameters.
-func (r *request) parseLegacy(p *parsed) (err error) {
+func (r *request) parseLegacy(p *parsed) error {
 	operator := ""
 	if r.ConditionalOperator != nil {
 		operator = *r.ConditionalOperator
 	}
+	var errs [6]error
 	if r.AttributesToGet != nil {
-		projection, err := legacy.Attributes(r.AttributesToGet)
-		if err != nil {
-			return err
-		}
-		p.paths = projection.Paths()
+		p.paths, errs[0] = legacy.Attributes(r.AttributesToGet)
 	}
-	if len(r.AttributeUpdates) > 0 {
-		if p.update, err = legacy.Updates(r.AttributeUpdates); err != nil {
-			return err
-		}
+	if r.AttributeUpdates != nil {
+		p.update, errs[1] = legacy.Updates(r.AttributeUpdates)
 	}
-	if len(r.Expected) > 0 {
-		if p.condition, err = legacy.Expected(r.Expected, operator); err != nil {
-			return err
-		}
-	}
-	for _, filter := range []map[string]legacy.Condition{r.QueryFilter, r.ScanFilter} {
-		if len(filter) > 0 {
-			if p.condition, err = legacy.Filter(filter, operator); err != nil {
-				return err
-			}
+	for i, conditions := range []map[string]legacy.Condition{r.Expected, r.QueryFilter, r.ScanFilter} {
+		if len(conditions) > 0 {
+			p.condition, errs[2+i] = legacy.Conditions(conditions, operator, i == 0)
 		}
 	}
 	if r.KeyConditions != nil {
-		p.key, err = legacy.KeyConditions(r.KeyConditions)
+		p.key, errs[5] = legacy.KeyConditions(r.KeyConditions)
 	}
-	return err
+	return cmp.Or(errs[:]...)
 }
+
+func (r *request) has(name string) bool { return !reflect.ValueOf(r).Elem().FieldByName(name).IsNil() }
 
 // given lists which of the named parameters the request has.
 func (r *request) given(names []string) []string {
-	return slices.DeleteFunc(slices.Clone(names), func(name string) bool {
-		switch name {
-		case "ConditionExpression":
-			return r.ConditionExpression == nil
-		case "FilterExpression":
-			return r.FilterExpression == nil
-		case "KeyConditionExpression":
-			return r.KeyConditionExpression == nil
-		case "ProjectionExpression":
-			return r.ProjectionExpression == nil
-		case "UpdateExpression":
-			return r.UpdateExpression == nil
-		case "AttributesToGet":
-			return r.AttributesToGet == nil
-		case "AttributeUpdates":
-			return r.AttributeUpdates == nil
-		case "Expected":
-			return r.Expected == nil
-		case "KeyConditions":
-			return r.KeyConditions == nil
-		case "QueryFilter":
-			return r.QueryFilter == nil
-		case "ScanFilter":
-			return r.ScanFilter == nil
-		}
-		return r.ConditionalOperator == nil
-	})
+	return slices.DeleteFunc(slices.Clone(names), func(name string) bool { return !r.has(name) })
 }
 
 func (r *request) checkParams(params *expr.Params, expressions, old []string) error {
+	if !slices.ContainsFunc(expressions, r.has) && r.ExpressionAttributeNames == nil && r.ExpressionAttributeValues == nil {
+		return nil
+	}
 	used := r.given(expressions)
 	if len(used) > 0 {
 		// The old key conditions go with new filters and projections.

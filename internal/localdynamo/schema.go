@@ -109,14 +109,18 @@ func (k keySchema) checkKey(key attr.Item) error {
 	if len(key) != len(k.attributes()) {
 		return errKeySchema()
 	}
-	return k.checkKeyAttributes(key, errKeySchema)
+	return k.checkAttributes(key)
 }
 
-func (k keySchema) checkKeyAttributes(it attr.Item, mismatch func() error) error {
-	for _, a := range k.attributes() {
-		if it[a.Name].Kind != a.Kind {
-			return mismatch()
-		}
+// in reports whether an item has the key attributes, of the right types.
+func (k keySchema) in(it attr.Item) bool {
+	return it[k.hash.Name].Kind == k.hash.Kind && (k.rng.Name == "" || it[k.rng.Name].Kind == k.rng.Kind)
+}
+
+// checkAttributes checks the key attributes of an item.
+func (k keySchema) checkAttributes(it attr.Item) error {
+	if !k.in(it) {
+		return errKeySchema()
 	}
 	for _, a := range k.attributes() {
 		if v := it[a.Name]; emptyKey(v) {
@@ -138,42 +142,29 @@ func (t *table) checkItem(it attr.Item) error {
 			return invalidParam("Type mismatch for key %s expected: %s actual: %s", a.Name, a.Kind, v.Kind)
 		}
 	}
-	if err := t.keys.checkKeyAttributes(it, errKeySchema); err != nil {
+	if err := t.keys.checkAttributes(it); err != nil {
 		return err
 	}
-	for _, ix := range t.indexes {
-		for _, a := range ix.keys.attributes() {
-			v, ok := it[a.Name]
-			switch {
-			case !ok:
-			case v.Kind != a.Kind:
-				return invalidParam("Type mismatch for Index Key %s Expected: %s Actual: %s IndexName: %s", a.Name, a.Kind, v.Kind, ix.name)
-			case emptyKey(v):
-				return invalid(emptyKeyMessage+"A value specified for a secondary index key is not supported. "+
-					"The AttributeValue for a key attribute cannot contain an empty %s value. IndexName: %s, IndexKey: %s",
-					strings.ToLower(v.Kind.Name()), ix.name, a.Name)
-			}
-		}
-		if err := ix.keys.checkSize(it); err != nil {
-			return err
-		}
-	}
-	return nil
+	return t.checkIndexKeys(it, false)
 }
 
-// checkUpdated checks the index keys of an item that an update made.
-func (t *table) checkUpdated(it attr.Item) error {
+// checkIndexKeys checks the index keys of an item that is put, or that an
+// update made.
+func (t *table) checkIndexKeys(it attr.Item, updated bool) error {
 	for _, ix := range t.indexes {
 		for _, a := range ix.keys.attributes() {
 			v, ok := it[a.Name]
+			const empty = "The AttributeValue for a key attribute cannot contain an empty %s value."
 			switch {
 			case !ok:
 			case v.Kind != a.Kind:
 				return invalidParam("Type mismatch for Index Key %s Expected: %s Actual: %s IndexName: %s", a.Name, a.Kind, v.Kind, ix.name)
-			case emptyKey(v):
+			case emptyKey(v) && updated:
 				return invalid(emptyKeyMessage+"The update expression attempted to update a secondary index key "+
-					"to a value that is not supported. The AttributeValue for a key attribute cannot contain an empty %s value.",
-					strings.ToLower(v.Kind.Name()))
+					"to a value that is not supported. "+empty, strings.ToLower(v.Kind.Name()))
+			case emptyKey(v):
+				return invalid(emptyKeyMessage+"A value specified for a secondary index key is not supported. "+
+					empty+" IndexName: %s, IndexKey: %s", strings.ToLower(v.Kind.Name()), ix.name, a.Name)
 			}
 		}
 		if err := ix.keys.checkSize(it); err != nil {
@@ -187,10 +178,8 @@ func (t *table) checkUpdated(it attr.Item) error {
 // when the item is not in it. base is the item's stored key, which tells apart
 // entries with equal index keys.
 func (ix *index) entry(t *table, base []byte, it attr.Item) (key []byte, projected attr.Item) {
-	for _, a := range ix.keys.attributes() {
-		if it[a.Name].Kind != a.Kind {
-			return nil, nil
-		}
+	if !ix.keys.in(it) {
+		return nil, nil
 	}
 	key = append(ix.keys.encode(it), base...)
 	if ix.all {

@@ -150,18 +150,17 @@ func (e *Engine) current(t *table) (*table, error) {
 	return now, nil
 }
 
-// namedTable reads a request that only names a table.
-func (c *call) namedTable(body []byte) (*table, error) {
-	r, err := decode[struct{ TableName *string }](body)
-	if err != nil {
-		return nil, err
-	}
-	var v violations
+// tableRequest only names a table.
+type tableRequest struct{ TableName *string }
+
+func (r *tableRequest) check(_ *call, v *violations) error {
 	v.required(r.TableName != nil, "tableName")
 	v.name(r.TableName, "tableName", 1, 255)
-	if err := v.err(); err != nil {
-		return nil, err
-	}
+	return nil
+}
+
+// named returns the table.
+func (r *tableRequest) named(c *call) (*table, error) {
 	t, err := c.table(*r.TableName)
 	if err != nil {
 		return nil, errNoTableNamed(*r.TableName)
@@ -169,17 +168,10 @@ func (c *call) namedTable(body []byte) (*table, error) {
 	return t, nil
 }
 
-func createTable(ctx context.Context, c *call, body []byte) ([]byte, error) {
-	def, err := decode[tableDefinition](body)
-	if err != nil {
-		return nil, err
-	}
-	if err := def.validate(); err != nil {
-		return nil, err
-	}
+func createTable(ctx context.Context, c *call, def *tableDefinition) ([]byte, error) {
 	record := tableRecord{tableDefinition: *def, ID: uuid.NewString(), Created: c.engine.opts.Now().UnixMilli()}
 	t := record.compile()
-	err = c.engine.alter(ctx, func(tx *writeTx) error {
+	err := c.engine.alter(ctx, func(tx *writeTx) error {
 		if tx.Bucket(bucketTables).Get([]byte(t.name)) != nil {
 			return refuse("ResourceInUseException", "Table already exists: %s", t.name)
 		}
@@ -232,8 +224,8 @@ func (e *Engine) changeTable(ctx context.Context, name string, change func(*writ
 	}, func() { e.publish(name, next) })
 }
 
-func deleteTable(ctx context.Context, c *call, body []byte) ([]byte, error) {
-	t, err := c.namedTable(body)
+func deleteTable(ctx context.Context, c *call, r *tableRequest) ([]byte, error) {
+	t, err := r.named(c)
 	if err != nil {
 		return nil, err
 	}
@@ -257,28 +249,26 @@ func deleteTable(ctx context.Context, c *call, body []byte) ([]byte, error) {
 	return answer, err
 }
 
-func describeTable(ctx context.Context, c *call, body []byte) ([]byte, error) {
-	t, err := c.namedTable(body)
+func describeTable(ctx context.Context, c *call, r *tableRequest) ([]byte, error) {
+	t, err := r.named(c)
 	if err != nil {
 		return nil, err
 	}
 	return c.describe(ctx, "Table", t, "ACTIVE", "ACTIVE")
 }
 
-func listTables(_ context.Context, c *call, body []byte) ([]byte, error) {
-	r, err := decode[struct {
-		ExclusiveStartTableName *string
-		Limit                   *int
-	}](body)
-	if err != nil {
-		return nil, err
-	}
-	var v violations
+type listRequest struct {
+	ExclusiveStartTableName *string
+	Limit                   *int
+}
+
+func (r *listRequest) check(_ *call, v *violations) error {
 	v.name(r.ExclusiveStartTableName, "exclusiveStartTableName", 3, 255)
 	v.between(r.Limit, "limit", 1, 100)
-	if err := v.err(); err != nil {
-		return nil, err
-	}
+	return nil
+}
+
+func listTables(_ context.Context, c *call, r *listRequest) ([]byte, error) {
 	limit := 100
 	if r.Limit != nil {
 		limit = *r.Limit
@@ -309,14 +299,7 @@ type updateRequest struct {
 	GlobalSecondaryIndexUpdates []struct{ Create, Update, Delete *indexDefinition }
 }
 
-func updateTable(ctx context.Context, c *call, body []byte) ([]byte, error) {
-	r, err := decode[updateRequest](body)
-	if err != nil {
-		return nil, err
-	}
-	if err := r.validate(); err != nil {
-		return nil, err
-	}
+func updateTable(ctx context.Context, c *call, r *updateRequest) ([]byte, error) {
 	if err := c.engine.changeTable(ctx, *r.TableName, r.apply); err != nil {
 		return nil, err
 	}

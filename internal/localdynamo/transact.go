@@ -22,29 +22,55 @@ const (
 	tokenLifetime    = 10 * time.Minute
 )
 
+const twiceInTransaction = "Transaction request cannot include multiple operations on one item"
+
+func errTransactSize() error { return invalid("Transaction size exceeds 4 MB limit") }
+
+func (c *call) transaction() bool { return strings.HasPrefix(c.op, "Transact") }
+
+// transactRequest is a list of objects with one member, named after what is to
+// be done.
 type transactRequest struct {
-	TransactItems               []transactItem
-	ClientRequestToken          *string
-	ReturnConsumedCapacity      *string
-	ReturnItemCollectionMetrics *string
+	TransactItems      []struct{ Put, Update, Delete, ConditionCheck, Get *request }
+	ClientRequestToken *string
+	asked
+	ops []*itemOp
 }
 
-// transactItem has one member, named after what is to be done.
-type transactItem struct {
-	Put, Update, Delete, ConditionCheck, Get *request
-}
-
-// check notes what is wrong with the list of a transaction.
-func (r *transactRequest) check(v *violations) {
+func (r *transactRequest) check(c *call, v *violations) (err error) {
 	v.required(r.TransactItems != nil, "transactItems")
-	v.enum(r.ReturnConsumedCapacity, "returnConsumedCapacity", "INDEXES", "TOTAL", none)
-	v.enum(r.ReturnItemCollectionMetrics, "returnItemCollectionMetrics", "SIZE", none)
+	r.asked.check(v)
 	v.length(r.ClientRequestToken, "clientRequestToken", 1, 36)
-	if n := len(r.TransactItems); r.TransactItems != nil && n == 0 {
-		v.add("'[]'", "transactItems", "have length greater than or equal to 1")
-	} else if n > maxTransactItems {
+	n := len(r.TransactItems)
+	v.notEmpty(r.TransactItems == nil || n > 0, "transactItems")
+	if n > maxTransactItems {
 		v.add(fmt.Sprintf("'%s'", javaList(n)), "transactItems", "have length less than or equal to 100")
 	}
+	for i, one := range r.TransactItems {
+		given := 0
+		take := func(kind, field string, req *request) {
+			if req != nil {
+				given++
+				req.checkAt(v, kind, fmt.Sprintf("transactItems.%d.member.%s.", i+1, field))
+				r.ops = append(r.ops, &itemOp{kind: kind, req: req})
+			}
+		}
+		if c.op == "TransactGetItems" {
+			v.required(one.Get != nil, fmt.Sprintf("transactItems.%d.member.get", i+1))
+			take("GetItem", "get", one.Get)
+			continue
+		}
+		take("ConditionCheckItem", "conditionCheck", one.ConditionCheck)
+		take("PutItem", "put", one.Put)
+		take("UpdateItem", "update", one.Update)
+		take("DeleteItem", "delete", one.Delete)
+		if given == 0 {
+			err = invalid("Invalid Request: TransactWriteRequest should contain Delete or Put or Update request")
+		} else if given > 1 {
+			err = invalid("TransactItems can only contain one of Check, Put, Update or Delete")
+		}
+	}
+	return err
 }
 
 // cancel turns the failures of a transaction's items, nil for none, into the
@@ -58,13 +84,12 @@ func cancel(failures []error) error {
 		if err != nil {
 			failed = true
 			api := asAPI(err)
-			if strings.HasPrefix(api.message, emptyKeyMessage) {
+			switch {
+			case strings.HasPrefix(api.message, emptyKeyMessage):
 				return err
-			}
-			switch api.code {
-			case "ConditionalCheckFailedException":
+			case api.code == "ConditionalCheckFailedException":
 				reasons[i] = reason{"ConditionalCheckFailed", api.message, api.item}
-			case "ValidationException":
+			case api.code == "ValidationException":
 				reasons[i] = reason{"ValidationError", api.message, nil}
 			default:
 				return err
@@ -83,94 +108,25 @@ func cancelled(reasons []reason, codes []string) error {
 		message: fmt.Sprintf("Transaction cancelled, please refer cancellation reasons for specific reasons [%s]", strings.Join(codes, ", "))}
 }
 
-func errSameItem() error {
-	return invalid("Transaction request cannot include multiple operations on one item")
-}
-
-// writes checks a write transaction and lists its items.
-func (r *transactRequest) writes() ([]*itemWrite, error) {
-	var v violations
-	r.check(&v)
-	writes := make([]*itemWrite, len(r.TransactItems))
-	var odd error
-	for i, one := range r.TransactItems {
-		given := 0
-		take := func(kind, field string, req *request) {
-			if req == nil {
-				return
-			}
-			given++
-			writes[i] = &itemWrite{kind: kind, req: req}
-			path := fmt.Sprintf("transactItems.%d.member.%s.", i+1, field)
-			writes[i].require(&v, path)
-			if kind == "ConditionCheckItem" {
-				v.required(req.ConditionExpression != nil, path+"conditionExpression")
-			}
-			if kind == "UpdateItem" {
-				v.required(req.UpdateExpression != nil, path+"updateExpression")
-			}
-		}
-		take("ConditionCheckItem", "conditionCheck", one.ConditionCheck)
-		take("PutItem", "put", one.Put)
-		take("UpdateItem", "update", one.Update)
-		take("DeleteItem", "delete", one.Delete)
-		if given == 0 {
-			odd = invalid("Invalid Request: TransactWriteRequest should contain Delete or Put or Update request")
-		} else if given > 1 {
-			odd = invalid("TransactItems can only contain one of Check, Put, Update or Delete")
-		}
+func transactWrite(ctx context.Context, c *call, r *transactRequest) ([]byte, error) {
+	if err := prepareAll(r.ops); err != nil {
+		return nil, err
 	}
-	if err := v.err(); err != nil || odd != nil {
-		return nil, errors.Join(err, odd)
+	if err := c.bindAll(r.ops, twiceInTransaction); err != nil {
+		return nil, err
 	}
-	for _, w := range writes {
-		if err := w.prepare(); err != nil {
-			return nil, err
-		}
-	}
-	return writes, nil
-}
-
-func transactWrite(ctx context.Context, c *call, body []byte) ([]byte, error) {
-	r, err := decode[transactRequest](body)
+	token, err := r.fingerprint(c.body)
 	if err != nil {
 		return nil, err
 	}
-	writes, err := r.writes()
-	if err != nil {
-		return nil, err
-	}
-	failures, seen := make([]error, len(writes)), itemSet{}
-	for i, w := range writes {
-		t, err := c.table(*w.req.TableName)
-		if err != nil {
-			return nil, err
-		}
-		if failures[i] = w.bind(t); failures[i] != nil {
-			continue
-		}
-		if !seen.add(t, w.key) {
-			return nil, errSameItem()
-		}
-		if err := c.allow(w.kind, t, nil, w.hash()); err != nil {
-			return nil, err
-		}
-	}
-	if err := cancel(failures); err != nil {
-		return nil, err
-	}
-	token, err := r.fingerprint(body)
-	if err != nil {
-		return nil, err
-	}
-	costs := make([]consumed, len(writes))
 	err = c.engine.update(ctx, func(tx *writeTx) error {
-		if token != nil {
-			if err := c.engine.redeem(tx, *r.ClientRequestToken, token); err != nil {
-				return err
-			}
+		if token == nil {
+			return c.writeAll(tx, r.ops)
 		}
-		if err := c.engine.transact(tx, writes, costs); err != nil || token == nil {
+		if err := c.engine.redeem(tx, *r.ClientRequestToken, token); err != nil {
+			return err
+		}
+		if err := c.writeAll(tx, r.ops); err != nil {
 			return err
 		}
 		return c.engine.remember(tx, *r.ClientRequestToken, token)
@@ -180,46 +136,21 @@ func transactWrite(ctx context.Context, c *call, body []byte) ([]byte, error) {
 		return nil, err
 	}
 	kind := "Write"
-	for i, w := range writes {
+	for _, op := range r.ops {
 		if repeated {
 			// Nothing was written: AWS bills the read that finds it out.
 			kind = "Read"
-			costs[i].table = readUnits(attr.ItemSize(w.req.Item), true, 1)
+			op.cost.table = readUnits(attr.ItemSize(op.req.Item), true, 1)
 		}
-		costs[i].scale(2)
-		c.spend(w.t).add(&costs[i])
+		op.cost.scale(2)
 	}
+	c.spendAll(r.ops)
 	o := newObject()
 	c.capacity(o, r.ReturnConsumedCapacity, true, kind)
-	if is(r.ReturnItemCollectionMetrics, "SIZE") && !repeated {
-		collections(o, writes)
+	if !repeated {
+		r.collections(o, r.ops)
 	}
 	return o.done(), nil
-}
-
-// transact evaluates all writes on the items as they are, and applies all or,
-// when one fails, none.
-func (e *Engine) transact(tx *writeTx, writes []*itemWrite, costs []consumed) error {
-	failures, size := make([]error, len(writes)), 0
-	for i, w := range writes {
-		if err := w.rebind(e); err != nil {
-			return err
-		}
-		failures[i] = w.evaluate(tx.Tx)
-		size += attr.ItemSize(w.next)
-	}
-	if err := cancel(failures); err != nil {
-		return err
-	}
-	if size > maxTransactSize {
-		return invalid("Transaction size exceeds 4 MB limit")
-	}
-	for i, w := range writes {
-		if err := w.apply(tx, &costs[i]); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // errRepeated ends a transaction that was done before under the same token.
@@ -267,75 +198,37 @@ func tokenExpiry(used []byte) time.Time {
 	return time.Unix(0, int64(binary.BigEndian.Uint64(used)))
 }
 
-func transactGet(ctx context.Context, c *call, body []byte) ([]byte, error) {
-	r, err := decode[transactRequest](body)
-	if err != nil {
+func transactGet(ctx context.Context, c *call, r *transactRequest) ([]byte, error) {
+	if err := prepareAll(r.ops); err != nil {
 		return nil, err
 	}
-	var v violations
-	r.check(&v)
-	for i, one := range r.TransactItems {
-		path := fmt.Sprintf("transactItems.%d.member.get", i+1)
-		v.required(one.Get != nil, path)
-		if one.Get != nil {
-			one.Get.check(&v, path+".")
-			v.required(one.Get.Key != nil, path+".key")
-		}
-	}
-	if err := v.err(); err != nil {
+	if err := c.bindAll(r.ops, twiceInTransaction); err != nil {
 		return nil, err
 	}
-	reads := make([]*itemRead, len(r.TransactItems))
-	for i, one := range r.TransactItems {
-		reads[i] = &itemRead{req: one.Get}
-		if err := reads[i].prepare(); err != nil {
-			return nil, err
-		}
-	}
-	failures, seen := make([]error, len(reads)), itemSet{}
-	for i, read := range reads {
-		t, err := c.table(*read.req.TableName)
-		if err != nil {
-			return nil, err
-		}
-		if failures[i] = read.bind(t); failures[i] != nil {
-			continue
-		}
-		if !seen.add(t, read.key) {
-			return nil, errSameItem()
-		}
-		if err := c.allow("GetItem", t, nil, read.req.Key[t.keys.hash.Name]); err != nil {
-			return nil, err
-		}
-	}
-	if err := cancel(failures); err != nil {
-		return nil, err
-	}
-	found := make([]attr.Item, len(reads))
 	size := 0
 	if err := c.engine.view(ctx, func(tx *bbolt.Tx) error {
-		for i, read := range reads {
-			if found[i], err = get(tx, read.t, read.key); err != nil {
+		for _, op := range r.ops {
+			if err := op.read(tx); err != nil {
 				return err
 			}
-			size += attr.ItemSize(found[i])
-			c.spend(read.t).table += 2 * readUnits(attr.ItemSize(found[i]), true, 1)
+			size += attr.ItemSize(op.old)
+			c.spend(op.t).table += 2 * readUnits(attr.ItemSize(op.old), true, 1)
 		}
 		return nil
 	}); err != nil {
 		return nil, err
 	}
 	if size > maxTransactSize {
-		return nil, invalid("Transaction size exceeds 4 MB limit")
+		return nil, errTransactSize()
 	}
 	o := newObject()
 	c.capacity(o, r.ReturnConsumedCapacity, true, "Read")
-	o.list("Responses", len(found), func(i int) {
-		one := newObject()
-		if found[i] != nil {
-			one.item("Item", reads[i].project(found[i]))
-		}
-		o.append(one)
+	o.list("Responses", len(r.ops), func(i int) {
+		o.object(func() {
+			if r.ops[i].old != nil {
+				o.item("Item", r.ops[i].paths.Apply(r.ops[i].old))
+			}
+		})
 	})
 	return o.done(), nil
 }

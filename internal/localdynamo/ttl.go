@@ -107,20 +107,15 @@ func (e *Engine) sweepTokens(tx *writeTx) error {
 	return err
 }
 
-type ttlSpecification struct {
-	AttributeName *string
-	Enabled       *bool
+type ttlRequest struct {
+	TableName               *string
+	TimeToLiveSpecification *struct {
+		AttributeName *string
+		Enabled       *bool
+	}
 }
 
-func updateTTL(ctx context.Context, c *call, body []byte) ([]byte, error) {
-	r, err := decode[struct {
-		TableName               *string
-		TimeToLiveSpecification *ttlSpecification
-	}](body)
-	if err != nil {
-		return nil, err
-	}
-	var v violations
+func (r *ttlRequest) check(_ *call, v *violations) error {
 	v.required(r.TableName != nil, "tableName")
 	v.name(r.TableName, "tableName", 1, 255)
 	spec := r.TimeToLiveSpecification
@@ -130,10 +125,12 @@ func updateTTL(ctx context.Context, c *call, body []byte) ([]byte, error) {
 		v.required(spec.Enabled != nil, "timeToLiveSpecification.enabled")
 		v.length(spec.AttributeName, "timeToLiveSpecification.attributeName", 1, 255)
 	}
-	if err := v.err(); err != nil {
-		return nil, err
-	}
-	err = c.engine.changeTable(ctx, *r.TableName, func(tx *writeTx, root *bbolt.Bucket, record *tableRecord) error {
+	return nil
+}
+
+func updateTTL(ctx context.Context, c *call, r *ttlRequest) ([]byte, error) {
+	spec := r.TimeToLiveSpecification
+	err := c.engine.changeTable(ctx, *r.TableName, func(tx *writeTx, root *bbolt.Bucket, record *tableRecord) error {
 		switch {
 		case record.TTL != "" && record.TTL != *spec.AttributeName:
 			return invalid("TimeToLive is active on a different AttributeName: current AttributeName is %s", record.TTL)
@@ -160,8 +157,8 @@ func updateTTL(ctx context.Context, c *call, body []byte) ([]byte, error) {
 	return marshal(map[string]any{"TimeToLiveSpecification": spec})
 }
 
-func describeTTL(_ context.Context, c *call, body []byte) ([]byte, error) {
-	t, err := c.namedTable(body)
+func describeTTL(_ context.Context, c *call, r *tableRequest) ([]byte, error) {
+	t, err := r.named(c)
 	if err != nil {
 		return nil, err
 	}

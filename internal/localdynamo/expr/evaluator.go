@@ -14,9 +14,17 @@ type Condition struct {
 	paths []Path
 }
 
-// ParseCondition parses a ConditionExpression or FilterExpression; kind is
-// which, for messages.
-func ParseCondition(kind, src string, params *Params) (*Condition, error) {
+// ParseCondition parses a ConditionExpression.
+func ParseCondition(src string, params *Params) (*Condition, error) {
+	return newCondition("ConditionExpression", src, params)
+}
+
+// ParseFilter parses a FilterExpression.
+func ParseFilter(src string, params *Params) (*Condition, error) {
+	return newCondition("FilterExpression", src, params)
+}
+
+func newCondition(kind, src string, params *Params) (*Condition, error) {
 	root, err := parseCondition(kind, src, params)
 	if err != nil {
 		return nil, err
@@ -48,10 +56,16 @@ func (n *node) walk(visit func(*node)) {
 
 // Paths returns every document path of the expression: filters must not name
 // key attributes, and nothing may look inside one.
-func (c *Condition) Paths() []Path { return c.paths }
+func (c *Condition) Paths() []Path {
+	if c == nil {
+		return nil
+	}
+	return c.paths
+}
 
-// Eval reports whether the condition holds for an item; nil is no item.
-func (c *Condition) Eval(it attr.Item) bool { return c.root.holds(it) }
+// Eval reports whether the condition holds for an item; nil is no item. No
+// condition holds for every item.
+func (c *Condition) Eval(it attr.Item) bool { return c == nil || c.root.holds(it) }
 
 func (n *node) holds(it attr.Item) bool {
 	switch n.kind {

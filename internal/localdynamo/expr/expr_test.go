@@ -37,7 +37,7 @@ func equal(a, b attr.Item) bool {
 func run(kind, src string, params *expr.Params, it attr.Item) (matches bool, out attr.Item, err error) {
 	switch kind {
 	case "filter":
-		c, err := expr.ParseCondition("FilterExpression", src, params)
+		c, err := expr.ParseFilter(src, params)
 		return err == nil && c.Eval(it), nil, err
 	case "update":
 		u, err := expr.ParseUpdate(src, params)
@@ -229,7 +229,7 @@ func TestKeyQuery(t *testing.T) {
 
 func TestPathsAreReported(t *testing.T) {
 	values := decode[map[string]attr.Value](t, valuesJSON)
-	c, err := expr.ParseCondition("FilterExpression", "a.b[1] = :s OR NOT contains(c, d)", &expr.Params{Values: values})
+	c, err := expr.ParseFilter("a.b[1] = :s OR NOT contains(c, d)", &expr.Params{Values: values})
 	if err != nil || len(c.Paths()) != 3 || c.Paths()[0].String() != "[a, b, [1]]" {
 		t.Errorf("%v, %v", c.Paths(), err)
 	}
@@ -238,8 +238,8 @@ func TestPathsAreReported(t *testing.T) {
 		t.Errorf("%v, %v", u.Paths(), err)
 	}
 	p, err := expr.ParseProjection("a, b.c", &expr.Params{})
-	if err != nil || len(p.Paths()) != 2 {
-		t.Errorf("%v, %v", p.Paths(), err)
+	if err != nil || len(p) != 2 {
+		t.Errorf("%v, %v", p, err)
 	}
 }
 

@@ -6,11 +6,11 @@ import (
 	"github.com/lanyard-auth/lanyard/internal/localdynamo/attr"
 )
 
-// Projection is a parsed projection expression.
-type Projection struct{ paths []Path }
+// Projection is a parsed projection expression: the paths it names. Nil is none.
+type Projection []Path
 
 // ParseProjection parses a ProjectionExpression.
-func ParseProjection(src string, params *Params) (*Projection, error) {
+func ParseProjection(src string, params *Params) (Projection, error) {
 	p, err := newParser("ProjectionExpression", src, "", params)
 	if err != nil {
 		return nil, err
@@ -18,7 +18,7 @@ func ParseProjection(src string, params *Params) (*Projection, error) {
 	for p.target(); p.accept(","); {
 		p.target()
 	}
-	return &Projection{p.targets}, p.finish(updateOrder())
+	return p.targets, p.finish(updateOrder())
 }
 
 // target parses a path to project or write, which must keep clear of the others.
@@ -38,11 +38,13 @@ func (p *parser) target() Path {
 	return path
 }
 
-// Paths returns the projection's document paths.
-func (p *Projection) Paths() []Path { return p.paths }
-
 // Apply returns the part of the item that the projection names.
-func (p *Projection) Apply(it attr.Item) attr.Item { return Project(it, p.paths) }
+func (p Projection) Apply(it attr.Item) attr.Item {
+	if p == nil || it == nil {
+		return it
+	}
+	return Project(it, p)
+}
 
 // Project returns the part of an item that the paths lead to. A list keeps the
 // chosen elements only, in their order.

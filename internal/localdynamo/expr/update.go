@@ -96,6 +96,9 @@ func (p *parser) setValue() *node {
 
 // Paths returns the document paths that the update writes.
 func (u *Update) Paths() []Path {
+	if u == nil {
+		return nil
+	}
 	paths := make([]Path, len(u.actions))
 	for i, a := range u.actions {
 		paths[i] = a.path

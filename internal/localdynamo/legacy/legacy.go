@@ -137,18 +137,22 @@ func (r *rewriter) condition(name string, c Condition) (string, error) {
 	return r.compare(name, c.ComparisonOperator, c.AttributeValueList)
 }
 
-// Filter rewrites a QueryFilter or ScanFilter; operator is ConditionalOperator.
-// No conditions are a nil filter.
-func Filter(conds map[string]Condition, operator string) (*expr.Condition, error) {
+// Conditions rewrites a QueryFilter or ScanFilter, or the Expected of a write;
+// operator is ConditionalOperator. No conditions are a nil condition.
+func Conditions(conds map[string]Condition, operator string, expected bool) (*expr.Condition, error) {
 	if len(conds) == 0 {
 		return nil, nil
 	}
 	r := &rewriter{}
-	src, err := r.conditions(conds, operator, r.condition)
+	one, parse := r.condition, expr.ParseFilter
+	if expected {
+		one, parse = r.expected, expr.ParseCondition
+	}
+	src, err := r.conditions(conds, operator, one)
 	if err != nil {
 		return nil, err
 	}
-	return expr.ParseCondition("FilterExpression", src, &r.params)
+	return parse(src, &r.params)
 }
 
 // KeyConditions rewrites a query's KeyConditions.
@@ -168,19 +172,6 @@ func KeyConditions(conds map[string]Condition) (*expr.KeyCondition, error) {
 		return nil, &attr.ValidationError{Msg: "Conditions can be of length 1 or 2 only"}
 	}
 	return expr.ParseKeyCondition(src, &r.params)
-}
-
-// Expected rewrites the conditions of a write; none are a nil condition.
-func Expected(conds map[string]Condition, operator string) (*expr.Condition, error) {
-	if len(conds) == 0 {
-		return nil, nil
-	}
-	r := &rewriter{}
-	src, err := r.conditions(conds, operator, r.expected)
-	if err != nil {
-		return nil, err
-	}
-	return expr.ParseCondition("ConditionExpression", src, &r.params)
 }
 
 func (r *rewriter) expected(name string, c Condition) (string, error) {
@@ -255,7 +246,7 @@ func Updates(updates map[string]Update) (*expr.Update, error) {
 }
 
 // Attributes rewrites AttributesToGet.
-func Attributes(names []string) (*expr.Projection, error) {
+func Attributes(names []string) (expr.Projection, error) {
 	r := &rewriter{}
 	var paths []string
 	for i, name := range names {

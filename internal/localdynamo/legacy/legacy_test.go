@@ -56,7 +56,7 @@ func TestConditions(t *testing.T) {
 			"The BETWEEN condition was provided a range where the lower bound is greater than the upper bound", false},
 		{`{"n":{"ComparisonOperator":"EQ","AttributeValueList":[{"N":"x"}]}}`, "", "The parameter cannot be converted to a numeric value: x", false},
 	} {
-		f, err := legacy.Filter(decode[map[string]legacy.Condition](t, c.src), c.operator)
+		f, err := legacy.Conditions(decode[map[string]legacy.Condition](t, c.src), c.operator, false)
 		if message(err) != c.want || err == nil && f.Eval(it) != c.holds {
 			t.Errorf("%s: %v", c.src, err)
 		}
@@ -83,7 +83,7 @@ func TestExpected(t *testing.T) {
 		{`{"n":{"Exists":true}}`, bad + "Value must be provided when Exists is true for Attribute: n", false},
 		{`{"n":{"Exists":false,"Value":{"N":"5"}}}`, bad + "Value cannot be used when Exists is false for Attribute: n", false},
 	} {
-		f, err := legacy.Expected(decode[map[string]legacy.Condition](t, c.src), "")
+		f, err := legacy.Conditions(decode[map[string]legacy.Condition](t, c.src), "", true)
 		if message(err) != c.want || err == nil && f.Eval(it) != c.holds {
 			t.Errorf("%s: %v", c.src, err)
 		}
