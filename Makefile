@@ -5,7 +5,7 @@ ARCH ?= arm64
 LDFLAGS := -s -w
 PKGS := $(shell $(GO) list ./... 2>/dev/null | grep -v '/functions/')
 
-.PHONY: help run demo test test-functions test-dynamodb check lint cover generate build build-check synth diff deploy test-infra build-cli bench fuzz clean
+.PHONY: help run demo test test-functions test-javascript test-dynamodb check lint cover generate build build-check synth diff deploy test-infra build-cli bench fuzz clean
 
 help: ## Show this list
 	@grep -hE '^[a-z][a-zA-Z-]*:.*## ' $(MAKEFILE_LIST) | sort | awk -F':.*## ' '{printf "  \033[1m%-16s\033[0m %s\n", $$1, $$2}'
@@ -21,6 +21,9 @@ test: ## Run every test, with the race detector
 
 test-functions: ## Run every built function, and time its start, with a Lambda Runtime API on this machine
 	LANYARD_TEST_FUNCTIONS=all $(GO) test -count=1 -bench Start -benchtime 15x ./test/lambda
+
+test-javascript: ## Run the JavaScript example against a Lanyard (needs Node 20 and npm)
+	cd examples/leads-js && npm ci --silent && $(GO) test -count=1 .
 
 test-dynamodb: ## Run the store's and the services' tests on AWS's DynamoDB Local (needs Java 17 and npm)
 	tools/dynamodb-local.sh $(GO) test -count=1 ./pkg/... ./internal/...

@@ -98,6 +98,19 @@ func (b *Buffer) String() string {
 // own: cheap hashes, every session checked at every request, limits off.
 func Start(t testing.TB, env ...string) *World {
 	t.Helper()
+	return start(t, httptest.NewUnstartedServer(nil), env)
+}
+
+// Serve is Start with the server's real address for a public URL, so that the
+// issuer of its tokens is where its keys are: for verifiers that look there.
+func Serve(t testing.TB, env ...string) *World {
+	t.Helper()
+	server := httptest.NewUnstartedServer(nil)
+	return start(t, server, append([]string{"LANYARD_PUBLIC_URL=http://" + server.Listener.Addr().String()}, env...))
+}
+
+func start(t testing.TB, server *httptest.Server, env []string) *World {
+	t.Helper()
 	store := dynamotest.New(t)
 	w := &World{T: t, Store: store, Logs: &Buffer{}, Clock: &Clock{at: time.Now().UTC().Truncate(time.Second)}}
 	environ := append([]string{
@@ -116,7 +129,8 @@ func Start(t testing.TB, env ...string) *World {
 		Log: slog.New(slog.NewJSONHandler(w.Logs, &slog.HandlerOptions{Level: slog.LevelDebug})), SessionsEnded: func(string) {},
 	}}
 	w.build()
-	server := httptest.NewServer(w.Handler)
+	server.Config.Handler = w.Handler
+	server.Start()
 	t.Cleanup(server.Close)
 	w.URL = server.URL
 	return w
