@@ -1,7 +1,9 @@
 package localdynamo
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 )
@@ -42,10 +44,10 @@ func (d *tableDefinition) check(_ *call, v *violations) error {
 	} else if d.ProvisionedThroughput == nil {
 		return invalidParam("ReadCapacityUnits and WriteCapacityUnits must both be specified when BillingMode is PROVISIONED")
 	}
-	if err := d.checkKeys(d.KeySchema); err != nil {
-		return err
+	if s := d.StreamSpecification; s != nil && !s.StreamEnabled && s.StreamViewType != nil {
+		return invalidParam("StreamViewType should not be specified when StreamEnabled is false")
 	}
-	return d.checkIndexes(true)
+	return cmp.Or(d.checkKeys(d.KeySchema), d.checkIndexes(true))
 }
 
 func (p *throughput) check(v *violations, path string) {
@@ -67,9 +69,7 @@ func checkDefinitions(v *violations, defs []attributeDefinition) {
 }
 
 func checkElements(v *violations, path string, keys []keyElement) {
-	if keys != nil && len(keys) == 0 {
-		v.add("'[]'", path, "have length greater than or equal to 1")
-	}
+	v.notEmpty(keys == nil || len(keys) > 0, path)
 	if len(keys) > 2 {
 		text := make([]string, len(keys))
 		for i, k := range keys {
@@ -92,33 +92,23 @@ func (ix *indexDefinition) check(v *violations, path string) {
 	ix.ProvisionedThroughput.check(v, path+"provisionedThroughput")
 	if p := ix.Projection; p != nil {
 		v.enum(p.ProjectionType, path+"projection.projectionType", "ALL", "INCLUDE", "KEYS_ONLY")
-		if p.NonKeyAttributes != nil && len(p.NonKeyAttributes) == 0 {
-			v.add("'[]'", path+"projection.nonKeyAttributes", "have length greater than or equal to 1")
-		}
+		v.notEmpty(p.NonKeyAttributes == nil || len(p.NonKeyAttributes) > 0, path+"projection.nonKeyAttributes")
 	}
 }
 
 // checkKeys checks one key schema against the attribute definitions.
 func (d *tableDefinition) checkKeys(keys []keyElement) error {
-	defined := func(name string) bool {
-		return slices.ContainsFunc(d.AttributeDefinitions, func(a attributeDefinition) bool { return a.AttributeName == name })
-	}
-	names := make([]string, len(keys))
-	missing := false
+	names, defined, missing := make([]string, len(keys)), d.defined(), false
 	for i, k := range keys {
 		names[i] = k.AttributeName
-		missing = missing || !defined(k.AttributeName)
+		missing = missing || !slices.Contains(defined, k.AttributeName)
 	}
 	switch {
-	case len(keys) > len(d.AttributeDefinitions):
+	case len(keys) > len(defined):
 		return invalid("Invalid KeySchema: Some index key attribute have no definition")
 	case missing:
-		all := make([]string, len(d.AttributeDefinitions))
-		for i, a := range d.AttributeDefinitions {
-			all[i] = a.AttributeName
-		}
 		return invalidParam("Some index key attributes are not defined in AttributeDefinitions. Keys: [%s], AttributeDefinitions: [%s]",
-			strings.Join(names, ", "), strings.Join(all, ", "))
+			strings.Join(names, ", "), strings.Join(defined, ", "))
 	case len(keys) > 1 && names[0] == names[1]:
 		return invalid("Both the Hash Key and the Range Key element in the KeySchema have the same name")
 	case keys[0].KeyType != "HASH":
@@ -163,37 +153,21 @@ func (d *tableDefinition) checkIndexes(exact bool) error {
 	if nonKey > maxNonKey {
 		return invalidParam("Number of attributes specified in all NonKeyAttributes exceeds the limit of %d", maxNonKey)
 	}
-	used := map[string]bool{}
-	for _, schema := range d.schemas() {
-		for _, k := range schema {
-			used[k.AttributeName] = true
-		}
-	}
-	if exact && len(used) != len(d.AttributeDefinitions) {
+	if used := slices.Sorted(maps.Keys(d.used())); exact && len(used) != len(d.AttributeDefinitions) {
 		if len(seen) > 0 {
-			return invalidParam("Some AttributeDefinitions are not used. AttributeDefinitions: %s, keys used: %s",
-				definitionNames(d.AttributeDefinitions), usedNames(used))
+			return invalidParam("Some AttributeDefinitions are not used. AttributeDefinitions: %s, keys used: %s", slices.Sorted(slices.Values(d.defined())), used)
 		}
 		return invalidParam("Number of attributes in KeySchema does not exactly match number of attributes defined in AttributeDefinitions")
 	}
 	return nil
 }
 
-func definitionNames(defs []attributeDefinition) []string {
-	names := make([]string, len(defs))
-	for i, d := range defs {
-		names[i] = d.AttributeName
+// defined returns the names of the attribute definitions.
+func (d *tableDefinition) defined() []string {
+	names := make([]string, len(d.AttributeDefinitions))
+	for i, a := range d.AttributeDefinitions {
+		names[i] = a.AttributeName
 	}
-	slices.Sort(names)
-	return names
-}
-
-func usedNames(used map[string]bool) []string {
-	var names []string
-	for name := range used {
-		names = append(names, name)
-	}
-	slices.Sort(names)
 	return names
 }
 
@@ -262,13 +236,8 @@ func (r *updateRequest) check(_ *call, v *violations) error {
 	}
 	changes := 0
 	for _, u := range r.GlobalSecondaryIndexUpdates {
-		given := 0
-		for _, ix := range []*indexDefinition{u.Create, u.Update, u.Delete} {
-			if ix != nil {
-				given++
-			}
-		}
-		if given != 1 {
+		given := slices.DeleteFunc([]*indexDefinition{u.Create, u.Update, u.Delete}, func(ix *indexDefinition) bool { return ix == nil })
+		if len(given) != 1 {
 			return invalidParam("One of GlobalSecondaryIndexUpdate.Update, GlobalSecondaryIndexUpdate.Create, GlobalSecondaryIndexUpdate.Delete must not be null")
 		}
 		if u.Update == nil {

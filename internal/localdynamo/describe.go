@@ -54,6 +54,10 @@ func (c *call) describe(ctx context.Context, member string, t *table, status, in
 	if r.OnDemandThroughput != nil {
 		d["OnDemandThroughput"] = r.OnDemandThroughput
 	}
+	if r.SSESpecification != nil && r.SSESpecification.Enabled {
+		d["SSEDescription"] = map[string]any{"Status": "ENABLED", "SSEType": "KMS",
+			"KMSMasterKeyArn": fmt.Sprintf("arn:aws:kms:%s:000000000000:alias/aws/dynamodb", c.engine.opts.Region)}
+	}
 	describeIndexes := func(member string, defs []indexDefinition, global bool) {
 		var list []map[string]any
 		for _, def := range defs {

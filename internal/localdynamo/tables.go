@@ -1,6 +1,7 @@
 package localdynamo
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -35,8 +36,20 @@ type tableDefinition struct {
 	ProvisionedThroughput     *throughput       `json:",omitzero"`
 	DeletionProtectionEnabled *bool             `json:",omitzero"`
 	TableClass                *string           `json:",omitzero"`
-	StreamSpecification       map[string]any    `json:",omitzero"` // only described: there are no streams here
-	OnDemandThroughput        map[string]any    `json:",omitzero"`
+	// What follows is only described: there are no streams here, no limits, and
+	// no encryption but the disk's.
+	StreamSpecification *streams                `json:",omitzero"`
+	OnDemandThroughput  *onDemand               `json:",omitzero"`
+	SSESpecification    *struct{ Enabled bool } `json:",omitzero"`
+}
+
+type streams struct {
+	StreamEnabled  bool
+	StreamViewType *string `json:",omitzero"`
+}
+
+type onDemand struct {
+	MaxReadRequestUnits, MaxWriteRequestUnits *int `json:",omitzero"`
 }
 
 type attributeDefinition struct{ AttributeName, AttributeType string }
@@ -294,8 +307,8 @@ type updateRequest struct {
 	ProvisionedThroughput       *throughput
 	DeletionProtectionEnabled   *bool
 	TableClass                  *string
-	StreamSpecification         map[string]any
-	OnDemandThroughput          map[string]any
+	StreamSpecification         *streams
+	OnDemandThroughput          *onDemand
 	GlobalSecondaryIndexUpdates []struct{ Create, Update, Delete *indexDefinition }
 }
 
@@ -338,59 +351,41 @@ func (r *updateRequest) apply(_ *writeTx, root *bbolt.Bucket, record *tableRecor
 			record.GlobalSecondaryIndexes[i].ProvisionedThroughput = nil
 		}
 	}
-	if r.BillingMode != nil {
-		record.BillingMode = r.BillingMode
-	}
-	if r.ProvisionedThroughput != nil {
-		record.ProvisionedThroughput = r.ProvisionedThroughput
-	}
-	if r.DeletionProtectionEnabled != nil {
-		record.DeletionProtectionEnabled = r.DeletionProtectionEnabled
-	}
-	if r.TableClass != nil {
-		record.TableClass = r.TableClass
-	}
-	if r.StreamSpecification != nil {
-		record.StreamSpecification = r.StreamSpecification
-	}
-	if r.OnDemandThroughput != nil {
-		record.OnDemandThroughput = r.OnDemandThroughput
-	}
+	record.BillingMode = cmp.Or(r.BillingMode, record.BillingMode)
+	record.ProvisionedThroughput = cmp.Or(r.ProvisionedThroughput, record.ProvisionedThroughput)
+	record.DeletionProtectionEnabled = cmp.Or(r.DeletionProtectionEnabled, record.DeletionProtectionEnabled)
+	record.TableClass = cmp.Or(r.TableClass, record.TableClass)
+	record.StreamSpecification = cmp.Or(r.StreamSpecification, record.StreamSpecification)
+	record.OnDemandThroughput = cmp.Or(r.OnDemandThroughput, record.OnDemandThroughput)
 	for _, u := range r.GlobalSecondaryIndexUpdates {
-		switch {
-		case u.Create != nil:
+		if u.Create != nil {
 			if err := createIndex(root, record, *u.Create); err != nil {
 				return err
 			}
-		case u.Delete != nil:
-			n := len(record.GlobalSecondaryIndexes)
-			record.GlobalSecondaryIndexes = slices.DeleteFunc(record.GlobalSecondaryIndexes, func(ix indexDefinition) bool {
-				return *ix.IndexName == *u.Delete.IndexName
-			})
-			if len(record.GlobalSecondaryIndexes) == n {
-				return refuse("ResourceNotFoundException", "Requested resource not found")
-			}
-			if err := root.DeleteBucket([]byte("index " + *u.Delete.IndexName)); err != nil {
-				return err
-			}
-		case u.Update != nil:
-			i := slices.IndexFunc(record.GlobalSecondaryIndexes, func(ix indexDefinition) bool { return *ix.IndexName == *u.Update.IndexName })
-			if i < 0 {
-				return refuse("ResourceNotFoundException", "Requested resource not found")
-			}
+			continue
+		}
+		name := *cmp.Or(u.Update, u.Delete).IndexName
+		i := slices.IndexFunc(record.GlobalSecondaryIndexes, func(ix indexDefinition) bool { return *ix.IndexName == name })
+		if i < 0 {
+			return errNoTable()
+		}
+		if u.Update != nil {
 			record.GlobalSecondaryIndexes[i].ProvisionedThroughput = u.Update.ProvisionedThroughput
+			continue
+		}
+		record.GlobalSecondaryIndexes = slices.Delete(record.GlobalSecondaryIndexes, i, i+1)
+		if err := root.DeleteBucket([]byte("index " + name)); err != nil {
+			return err
 		}
 	}
-	return record.dropUnused()
+	// Definitions that no key uses any more are forgotten.
+	used := record.used()
+	record.AttributeDefinitions = slices.DeleteFunc(record.AttributeDefinitions, func(a attributeDefinition) bool { return !used[a.AttributeName] })
+	return nil
 }
 
 // createIndex adds an index and fills it from the items.
 func createIndex(root *bbolt.Bucket, record *tableRecord, def indexDefinition) error {
-	for _, ix := range append(record.GlobalSecondaryIndexes, record.LocalSecondaryIndexes...) {
-		if *ix.IndexName == *def.IndexName {
-			return invalidParam("Duplicate index name: %s", *def.IndexName)
-		}
-	}
 	record.GlobalSecondaryIndexes = append(record.GlobalSecondaryIndexes, def)
 	if err := record.checkIndexes(false); err != nil {
 		return err
@@ -406,23 +401,16 @@ func createIndex(root *bbolt.Bucket, record *tableRecord, def indexDefinition) e
 	})
 }
 
-// dropUnused forgets attribute definitions that no key uses any more.
-func (r *tableRecord) dropUnused() error {
+// used returns the attributes that are keys of the table or of an index.
+func (d *tableDefinition) used() map[string]bool {
 	used := map[string]bool{}
-	for _, schema := range r.schemas() {
-		for _, k := range schema {
+	for _, k := range d.KeySchema {
+		used[k.AttributeName] = true
+	}
+	for _, ix := range slices.Concat(d.LocalSecondaryIndexes, d.GlobalSecondaryIndexes) {
+		for _, k := range ix.KeySchema {
 			used[k.AttributeName] = true
 		}
 	}
-	r.AttributeDefinitions = slices.DeleteFunc(r.AttributeDefinitions, func(a attributeDefinition) bool { return !used[a.AttributeName] })
-	return nil
-}
-
-// schemas lists the key schemas of the table and its indexes.
-func (d *tableDefinition) schemas() [][]keyElement {
-	all := [][]keyElement{d.KeySchema}
-	for _, ix := range slices.Concat(d.LocalSecondaryIndexes, d.GlobalSecondaryIndexes) {
-		all = append(all, ix.KeySchema)
-	}
-	return all
+	return used
 }
