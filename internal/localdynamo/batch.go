@@ -158,12 +158,17 @@ func (r *batchGetRequest) check(c *call, v *violations) error {
 
 // reads lists the reads of a batch, table by table.
 func (r *batchGetRequest) reads() ([]*itemOp, error) {
-	total := 0
+	total, old, expressions := 0, []string(nil), []string(nil)
 	for _, one := range r.RequestItems {
 		total += len(one.Keys)
+		old = append(old, one.given([]string{"AttributesToGet"})...)
+		expressions = append(expressions, one.given([]string{"ProjectionExpression"})...)
 	}
 	if total > maxBatchGet {
 		return nil, invalid("Too many items requested for the BatchGetItem call")
+	}
+	if old != nil && expressions != nil {
+		return nil, errMixed(old[:1], expressions[:1]) // not even for different tables
 	}
 	var ops []*itemOp
 	for _, name := range slices.Sorted(maps.Keys(r.RequestItems)) {

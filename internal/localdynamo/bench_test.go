@@ -30,8 +30,9 @@ func fill(b *testing.B, e endpoint, n int) {
 	}
 }
 
-// latencies runs a benchmark's operation and reports its percentiles.
-func latencies(b *testing.B, run func(i int) error) {
+// latencies runs a benchmark's operation, reports its percentiles and returns
+// the median.
+func latencies(b *testing.B, run func(i int) error) time.Duration {
 	b.Helper()
 	took := make([]time.Duration, 0, b.N)
 	for i := 0; b.Loop(); i++ {
@@ -42,9 +43,13 @@ func latencies(b *testing.B, run func(i int) error) {
 		took = append(took, time.Since(start))
 	}
 	slices.Sort(took)
-	b.ReportMetric(float64(took[len(took)/2].Microseconds()), "p50-µs")
-	b.ReportMetric(float64(took[len(took)*99/100].Microseconds()), "p99-µs")
+	median := took[len(took)/2]
+	b.ReportMetric(micro(median), "p50-µs")
+	b.ReportMetric(micro(took[len(took)*99/100]), "p99-µs")
+	return median
 }
+
+func micro(d time.Duration) float64 { return float64(d.Nanoseconds()) / 1000 }
 
 // BenchmarkEngine measures operations through the SDK, in process, on 100,000
 // items.
@@ -116,16 +121,23 @@ func queryTen(b *testing.B, c *dynamodb.Client, pk string) error {
 	return err
 }
 
-// BenchmarkQueryBySize holds a Query to costing the same in a table of a
-// thousand items and of a million.
+// BenchmarkQueryBySize compares a Query in a table of a thousand items with the
+// same in one of a million; the last benchmark reports how many times longer it
+// takes in the larger, which should stay under two.
 func BenchmarkQueryBySize(b *testing.B) {
+	var small time.Duration
 	for _, items := range []int{1_000, 1_000_000} {
 		b.Run(fmt.Sprint(items), func(b *testing.B) {
 			db := open(b, localdynamo.Options{TTLEvery: -1})
 			c := inProcess(db)
 			createTable(b, c)
 			fill(b, endpoint{db.RoundTripper(), "http://localhost"}, items)
-			latencies(b, func(i int) error { return queryTen(b, c, fmt.Sprintf("USER#%08d", i*7919%items/100)) })
+			median := latencies(b, func(i int) error { return queryTen(b, c, fmt.Sprintf("USER#%08d", i*7919%items/100)) })
+			if small == 0 {
+				small = median
+			} else {
+				b.ReportMetric(float64(median)/float64(small), "times-1000")
+			}
 		})
 	}
 }

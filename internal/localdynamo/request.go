@@ -311,6 +311,11 @@ func (r *request) given(names []string) []string {
 	return slices.DeleteFunc(slices.Clone(names), func(name string) bool { return !r.has(name) })
 }
 
+func errMixed(old, expressions []string) error {
+	return invalid("Can not use both expression and non-expression parameters in the same request: "+
+		"Non-expression parameters: {%s} Expression parameters: {%s}", strings.Join(old, ", "), strings.Join(expressions, ", "))
+}
+
 func (r *request) checkParams(params *expr.Params, expressions, old []string) error {
 	if !slices.ContainsFunc(expressions, r.has) && r.ExpressionAttributeNames == nil && r.ExpressionAttributeValues == nil {
 		return nil
@@ -322,8 +327,7 @@ func (r *request) checkParams(params *expr.Params, expressions, old []string) er
 			old = slices.DeleteFunc(slices.Clone(old), func(s string) bool { return s == "KeyConditions" })
 		}
 		if old := r.given(old); len(old) > 0 {
-			return invalid("Can not use both expression and non-expression parameters in the same request: "+
-				"Non-expression parameters: {%s} Expression parameters: {%s}", strings.Join(old, ", "), strings.Join(used, ", "))
+			return errMixed(old, used)
 		}
 	}
 	if r.ExpressionAttributeNames != nil && len(used) == 0 {
