@@ -91,9 +91,6 @@ func javaList(n int) string {
 }
 
 func batchWrite(ctx context.Context, c *call, r *batchWriteRequest) ([]byte, error) {
-	if err := prepareAll(r.ops); err != nil {
-		return nil, err
-	}
 	size := 0
 	for _, op := range r.ops {
 		size += attr.ItemSize(op.req.Item)
@@ -101,7 +98,7 @@ func batchWrite(ctx context.Context, c *call, r *batchWriteRequest) ([]byte, err
 	if size > maxBatchSize {
 		return nil, invalid("Request size exceeded 16777216 bytes")
 	}
-	if err := c.bindAll(r.ops, twiceInBatch); err != nil {
+	if err := c.ready(r.ops, twiceInBatch); err != nil {
 		return nil, err
 	}
 	if err := c.engine.update(ctx, func(tx *writeTx) error { return c.writeAll(tx, r.ops) }); err != nil {

@@ -88,9 +88,19 @@ func (op *itemOp) bind(t *table, batch bool) error {
 	return t.scalarKeys(op.update.Paths())
 }
 
-// prepareAll prepares all of ops, and bindAll binds them to their tables and
-// asks the policy. No two of ops may be on one item; twice is what AWS says if
-// they are. What is wrong with the elements of a transaction cancels it.
+// ready prepares all of ops and binds them.
+func (c *call) ready(ops []*itemOp, twice string) error {
+	for _, op := range ops {
+		if err := op.prepare(); err != nil {
+			return err
+		}
+	}
+	return c.bindAll(ops, twice)
+}
+
+// bindAll binds operations to their tables and asks the policy. No two may be on
+// one item; twice is what AWS says if they are. What is wrong with the elements
+// of a transaction cancels it.
 func (c *call) bindAll(ops []*itemOp, twice string) error {
 	batch := strings.HasPrefix(c.op, "Batch")
 	failures, seen := make([]error, len(ops)), make(map[string]bool, len(ops))
@@ -119,15 +129,6 @@ func (c *call) bindAll(ops []*itemOp, twice string) error {
 		}
 	}
 	return cancel(failures)
-}
-
-func prepareAll(ops []*itemOp) error {
-	for _, op := range ops {
-		if err := op.prepare(); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // read gets the item.
@@ -214,10 +215,7 @@ func (c *call) spendAll(ops []*itemOp) {
 func writeItem(ctx context.Context, c *call, r *request) ([]byte, error) {
 	op := &itemOp{kind: c.op, req: r}
 	ops := []*itemOp{op}
-	if err := op.prepare(); err != nil {
-		return nil, err
-	}
-	if err := c.bindAll(ops, ""); err != nil {
+	if err := c.ready(ops, ""); err != nil {
 		return nil, err
 	}
 	if err := c.engine.update(ctx, func(tx *writeTx) error { return c.writeAll(tx, ops) }); err != nil {
@@ -263,10 +261,7 @@ func (op *itemOp) returned() attr.Item {
 
 func getItem(ctx context.Context, c *call, r *request) ([]byte, error) {
 	op := &itemOp{kind: c.op, req: r}
-	if err := op.prepare(); err != nil {
-		return nil, err
-	}
-	if err := c.bindAll([]*itemOp{op}, ""); err != nil {
+	if err := c.ready([]*itemOp{op}, ""); err != nil {
 		return nil, err
 	}
 	if err := c.engine.view(ctx, op.read); err != nil {

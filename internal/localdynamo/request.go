@@ -71,46 +71,28 @@ func decode[T any](body []byte) (*T, error) {
 	case errors.As(err, &shape):
 		return nil, shape
 	case errors.As(err, &semantic) && semantic.GoType != nil:
-		return nil, &attr.SerializationError{Msg: wrongType(semantic.JSONKind, semantic.JSONValue, semantic.GoType)}
+		class, scalar := javaClass(semantic.GoType)
+		return nil, attr.WrongShape(semantic.JSONKind, string(semantic.JSONValue), "class "+class, scalar)
 	}
 	return nil, &apiError{status: 400, code: "SerializationException"}
 }
 
-// wrongType says in AWS's words which JSON value stands where another should.
-func wrongType(got jsontext.Kind, value jsontext.Value, want reflect.Type) string {
-	for want.Kind() == reflect.Pointer {
-		want = want.Elem()
-	}
-	class := map[reflect.Kind]string{reflect.String: "String", reflect.Bool: "Boolean", reflect.Int: "Integer"}[want.Kind()]
-	token := map[jsontext.Kind]string{'"': "STRING_VALUE", 't': "TRUE_VALUE", 'f': "FALSE_VALUE", '0': "NUMBER_VALUE"}[got]
-	if got == '0' && strings.ContainsAny(string(value), ".eE") {
-		token = "DECIMAL_VALUE"
-	}
-	switch {
-	case got == '[':
-		return "Unrecognized collection type class " + javaClass(want)
-	case got == '{':
-		return "Start of structure or map found where not expected"
-	case class == "":
-		return "Unexpected field type"
-	case got == '"' && class == "Boolean":
-		return "Unexpected token received from parser"
-	}
-	return fmt.Sprintf("%s cannot be converted to %s", token, class)
-}
-
-func javaClass(t reflect.Type) string {
+// javaClass names the class of AWS's code that stands for a type, and what AWS
+// says of a scalar in its place, if that does not depend on the scalar.
+func javaClass(t reflect.Type) (class, scalar string) {
 	switch t.Kind() {
+	case reflect.Pointer:
+		return javaClass(t.Elem())
 	case reflect.String:
-		return "java.lang.String"
+		return "java.lang.String", ""
 	case reflect.Bool:
-		return "java.lang.Boolean"
+		return "java.lang.Boolean", ""
 	case reflect.Int:
-		return "java.lang.Integer"
+		return "java.lang.Integer", ""
 	case reflect.Map:
-		return "java.util.Map<java.lang.String, com.amazonaws.dynamodb.v20120810.AttributeValue>"
+		return "java.util.Map<java.lang.String, com.amazonaws.dynamodb.v20120810.AttributeValue>", "Unexpected field type"
 	}
-	return "com.amazonaws.dynamodb.v20120810." + t.Name()
+	return "com.amazonaws.dynamodb.v20120810." + t.Name(), "Unexpected field type"
 }
 
 // violations collects the constraints of the API's model that a request does

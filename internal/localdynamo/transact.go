@@ -109,10 +109,7 @@ func cancelled(reasons []reason, codes []string) error {
 }
 
 func transactWrite(ctx context.Context, c *call, r *transactRequest) ([]byte, error) {
-	if err := prepareAll(r.ops); err != nil {
-		return nil, err
-	}
-	if err := c.bindAll(r.ops, twiceInTransaction); err != nil {
+	if err := c.ready(r.ops, twiceInTransaction); err != nil {
 		return nil, err
 	}
 	token, err := r.fingerprint(c.body)
@@ -199,10 +196,7 @@ func tokenExpiry(used []byte) time.Time {
 }
 
 func transactGet(ctx context.Context, c *call, r *transactRequest) ([]byte, error) {
-	if err := prepareAll(r.ops); err != nil {
-		return nil, err
-	}
-	if err := c.bindAll(r.ops, twiceInTransaction); err != nil {
+	if err := c.ready(r.ops, twiceInTransaction); err != nil {
 		return nil, err
 	}
 	size := 0

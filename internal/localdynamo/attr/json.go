@@ -2,6 +2,7 @@ package attr
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -165,27 +166,39 @@ func (v *Value) checkSet(empty string, found func(error)) {
 	}
 }
 
-// wrongShape says in AWS's words what JSON value stands where another should:
-// scalar is the message for any scalar ("" names it), class what an array is not.
-func wrongShape(d *jsontext.Decoder, scalar, class string) error {
-	kind := d.PeekKind()
+// WrongShape says in AWS's words that a JSON value of a kind stands where
+// another should: class is the one of AWS's code that it does not become, scalar
+// the message for any scalar, "" for one that names both.
+func WrongShape(got jsontext.Kind, value, class, scalar string) error {
+	name := map[jsontext.Kind]string{'"': "STRING", 't': "TRUE", 'f': "FALSE", 'n': "NULL", '0': "NUMBER"}[got]
+	if got == '0' && strings.ContainsAny(value, ".eE") {
+		name = "DECIMAL"
+	}
 	switch {
-	case kind == '[':
+	case got == '[':
 		return &SerializationError{"Unrecognized collection type " + class}
-	case kind == '{':
+	case got == '{':
 		return &SerializationError{"Start of structure or map found where not expected"}
 	case scalar != "":
 		return &SerializationError{scalar}
+	case got == '"' && class == boolClass:
+		return &SerializationError{"Unexpected token received from parser"}
+	}
+	return &SerializationError{name + "_VALUE cannot be converted to " + strings.TrimPrefix(class, "class java.lang.")}
+}
+
+const boolClass = "class java.lang.Boolean"
+
+func wrongShape(d *jsontext.Decoder, scalar, class string) error {
+	kind := d.PeekKind()
+	if kind == '[' || kind == '{' {
+		return WrongShape(kind, "", class, scalar)
 	}
 	t, err := d.ReadToken()
 	if err != nil {
 		return err
 	}
-	name := map[jsontext.Kind]string{'t': "TRUE", 'f': "FALSE", 'n': "NULL", '0': "NUMBER"}[kind]
-	if kind == '0' && strings.ContainsAny(t.String(), ".eE") {
-		name = "DECIMAL"
-	}
-	return &SerializationError{name + "_VALUE cannot be converted to " + strings.TrimPrefix(class, "class java.lang.")}
+	return WrongShape(kind, t.String(), class, scalar)
 }
 
 func readString(d *jsontext.Decoder) (string, error) {
@@ -197,21 +210,18 @@ func readString(d *jsontext.Decoder) (string, error) {
 }
 
 func readBool(d *jsontext.Decoder) (bool, error) {
-	switch d.PeekKind() {
-	case 't', 'f':
-		t, err := d.ReadToken()
-		return err == nil && t.Bool(), err
-	case '"':
-		t, err := d.ReadToken()
-		switch strings.ToLower(t.String()) {
-		case "true", "1", "yes":
-			return true, err
-		case "false", "0", "no":
-			return false, err
-		}
-		return false, &SerializationError{"Unexpected token received from parser"}
+	kind := d.PeekKind()
+	if kind != 't' && kind != 'f' && kind != '"' {
+		return false, wrongShape(d, "", boolClass)
 	}
-	return false, wrongShape(d, "", "class java.lang.Boolean")
+	t, err := d.ReadToken()
+	switch strings.ToLower(t.String()) {
+	case "true", "1", "yes":
+		return true, err
+	case "false", "0", "no":
+		return false, err
+	}
+	return false, cmp.Or(err, WrongShape(kind, "", boolClass, ""))
 }
 
 func readBinary(d *jsontext.Decoder) ([]byte, error) {

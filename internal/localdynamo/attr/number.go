@@ -2,6 +2,7 @@ package attr
 
 import (
 	"cmp"
+	"errors"
 	"math/big"
 	"strconv"
 	"strings"
@@ -35,21 +36,17 @@ func ParseNumber(s string) (Number, error) {
 	if rest[0] == '-' || rest[0] == '+' {
 		rest, neg = rest[1:], rest[0] == '-'
 	}
-	mantissa, exponent, exp := rest, "", 0
+	mantissa, exp := rest, 0
 	if i := strings.IndexAny(rest, "eE"); i >= 0 {
-		mantissa, exponent = rest[:i], rest[i+1:]
-		unsigned := exponent
-		if unsigned != "" && (unsigned[0] == '-' || unsigned[0] == '+') {
-			unsigned = unsigned[1:]
-		}
-		if unsigned == "" || !allDigits(unsigned) {
+		var err error
+		mantissa = rest[:i]
+		// Out of range, Atoi saturates, which is far outside our range too.
+		if exp, err = strconv.Atoi(rest[i+1:]); errors.Is(err, strconv.ErrSyntax) {
 			return bad()
 		}
-		// Atoi saturates on overflow, which is far outside the range either way.
-		exp, _ = strconv.Atoi(exponent)
 	}
 	whole, fraction, _ := strings.Cut(mantissa, ".")
-	if whole+fraction == "" || !allDigits(whole) || !allDigits(fraction) {
+	if whole+fraction == "" || strings.Trim(whole+fraction, "0123456789") != "" {
 		return bad()
 	}
 	// exp is cut to a magnitude that no string of digits we accept can undo.
@@ -61,15 +58,6 @@ func ParseNumber(s string) (Number, error) {
 func canonical(s string) Number {
 	n, _ := ParseNumber(s)
 	return n
-}
-
-func allDigits(s string) bool {
-	for i := range len(s) {
-		if s[i] < '0' || s[i] > '9' {
-			return false
-		}
-	}
-	return true
 }
 
 // makeNumber brings ±0.digits × 10^exp into canonical form and checks the range.

@@ -144,22 +144,29 @@ func (p *parser) wrongType(n *node, t attr.Kind) {
 	p.found.add(catOperandType, "Incorrect operand type for operator or function; operator or function: %s, operand type: %s", n.op, t)
 }
 
+// functions are those of the language: whether for updates or for conditions,
+// with how many operands, and of which types if not any. It is never written to.
+var functions = map[string]struct {
+	update   bool
+	operands int
+	types    []attr.Kind
+}{
+	"if_not_exists":        {true, 2, nil},
+	"list_append":          {true, 2, []attr.Kind{attr.KindList}},
+	"attribute_exists":     {false, 1, nil},
+	"attribute_not_exists": {false, 1, nil},
+	"attribute_type":       {false, 2, nil},
+	"begins_with":          {false, 2, []attr.Kind{attr.KindString, attr.KindBinary}},
+	"contains":             {false, 2, nil},
+	"size": {false, 1, []attr.Kind{attr.KindString, attr.KindBinary, attr.KindMap, attr.KindList,
+		attr.KindStringSet, attr.KindNumberSet, attr.KindBinarySet}},
+}
+
 // checkCall checks a function and its operands.
 func (p *parser) checkCall(n *node) {
 	update := p.keywords == updateKeywords
-	count := 0
-	switch n.op {
-	case "if_not_exists", "list_append":
-		count = 2
-		if !update {
-			p.found.add(catFunction, "Invalid function name; function: %s", n.op)
-			return
-		}
-	case "attribute_type", "begins_with", "contains":
-		count = 2
-	case "attribute_exists", "attribute_not_exists", "size":
-		count = 1
-	default:
+	f, known := functions[n.op]
+	if !known || f.update && !update {
 		p.found.add(catFunction, "Invalid function name; function: %s", n.op)
 		return
 	}
@@ -168,11 +175,11 @@ func (p *parser) checkCall(n *node) {
 			p.misused(a)
 		}
 	}
-	if update && n.op != "if_not_exists" && n.op != "list_append" {
+	if update && !f.update {
 		p.found.add(catFunction, "The function is not allowed in an update expression; function: %s", n.op)
 		return
 	}
-	if len(n.args) != count {
+	if len(n.args) != f.operands {
 		p.found.add(catOperandCount, "Incorrect number of operands for operator or function; "+
 			"operator or function: %s, number of operands: %d", n.op, len(n.args))
 		return
@@ -180,42 +187,23 @@ func (p *parser) checkCall(n *node) {
 	if !update {
 		p.checkDistinct(n)
 	}
-	p.checkCallTypes(n)
-}
-
-func (p *parser) checkCallTypes(n *node) {
-	types := make([]attr.Kind, len(n.args))
-	for i, a := range n.args {
-		types[i] = a.typeOf()
+	for _, a := range n.args {
+		if t := a.typeOf(); t != attr.KindNone && f.types != nil && !slices.Contains(f.types, t) {
+			p.wrongType(n, t)
+		}
 	}
 	switch n.op {
 	case "attribute_exists", "attribute_not_exists", "if_not_exists":
 		if n.args[0].kind != nodePath {
 			p.found.add(catOperandType, "Operator or function requires a document path; operator or function: %s", n.op)
 		}
-	case "list_append":
-		for _, t := range types {
-			if t != attr.KindNone && t != attr.KindList {
-				p.wrongType(n, t)
-			}
-		}
-	case "begins_with":
-		for _, t := range types {
-			if t != attr.KindNone && t != attr.KindString && t != attr.KindBinary {
-				p.wrongType(n, t)
-			}
-		}
-	case "size":
-		if t := types[0]; t == attr.KindNumber || t == attr.KindBool || t == attr.KindNull {
-			p.wrongType(n, t)
-		}
 	case "attribute_type":
 		switch of := n.args[1]; {
 		case of.kind == nodePath:
 			p.found.add(catOperandType, "Incorrect operand type for operator or function; "+
 				"operator or function: attribute_type, operand type: {NS,SS,L,BS,N,M,B,BOOL,NULL,S}")
-		case types[1] != attr.KindString:
-			p.wrongType(n, types[1])
+		case of.typeOf() != attr.KindString:
+			p.wrongType(n, of.typeOf())
 		case attr.KindOf(of.value.S) == attr.KindNone:
 			p.found.add(catOperandType, "Invalid attribute type name found; type: %s, valid types: {B,NULL,SS,BOOL,L,BS,N,NS,S,M}", of.value.S)
 		}

@@ -52,45 +52,37 @@ func (r *rewriter) value(v attr.Value) string {
 	return placeholder
 }
 
-// operators gives the expression of each comparison operator; %s are the
+// operator is what an expression has for a comparison operator: %s are the
 // attribute and its operands, count of them, or one and more if negative.
-func operator(op string) (format string, count int, types []attr.Kind) {
-	scalar := []attr.Kind{attr.KindString, attr.KindNumber, attr.KindBinary}
-	switch op {
-	case "EQ":
-		return "%s = %s", 1, nil
-	case "NE":
-		return "%s <> %s", 1, nil
-	case "LE":
-		return "%s <= %s", 1, scalar
-	case "LT":
-		return "%s < %s", 1, scalar
-	case "GE":
-		return "%s >= %s", 1, scalar
-	case "GT":
-		return "%s > %s", 1, scalar
-	case "CONTAINS":
-		return "contains(%s, %s)", 1, scalar
-	case "NOT_CONTAINS":
-		return "NOT contains(%s, %s)", 1, scalar
-	case "BEGINS_WITH":
-		return "begins_with(%s, %s)", 1, []attr.Kind{attr.KindString, attr.KindBinary}
-	case "NOT_NULL":
-		return "attribute_exists(%s)", 0, nil
-	case "NULL":
-		return "attribute_not_exists(%s)", 0, nil
-	case "BETWEEN":
-		return "%s BETWEEN %s AND %s", 2, scalar
-	case "IN":
-		return "%s IN (%s)", -1, scalar
-	}
-	return "", 0, nil
+type operator struct {
+	format string
+	count  int
+	types  []attr.Kind // of the operands, nil for any
 }
+
+// operators is never written to.
+var operators = map[string]operator{
+	"EQ":           {"%s = %s", 1, nil},
+	"NE":           {"%s <> %s", 1, nil},
+	"LE":           {"%s <= %s", 1, scalars},
+	"LT":           {"%s < %s", 1, scalars},
+	"GE":           {"%s >= %s", 1, scalars},
+	"GT":           {"%s > %s", 1, scalars},
+	"CONTAINS":     {"contains(%s, %s)", 1, scalars},
+	"NOT_CONTAINS": {"NOT contains(%s, %s)", 1, scalars},
+	"BEGINS_WITH":  {"begins_with(%s, %s)", 1, []attr.Kind{attr.KindString, attr.KindBinary}},
+	"NOT_NULL":     {"attribute_exists(%s)", 0, nil},
+	"NULL":         {"attribute_not_exists(%s)", 0, nil},
+	"BETWEEN":      {"%s BETWEEN %s AND %s", 2, scalars},
+	"IN":           {"%s IN (%s)", -1, scalars},
+}
+
+var scalars = []attr.Kind{attr.KindString, attr.KindNumber, attr.KindBinary}
 
 // compare rewrites a comparison.
 func (r *rewriter) compare(name string, op string, values []attr.Value) (string, error) {
-	format, count, types := operator(op)
-	if len(values) != count && (count >= 0 || len(values) == 0) {
+	rule := operators[op]
+	if len(values) != rule.count && (rule.count >= 0 || len(values) == 0) {
 		return "", invalid("Invalid number of argument(s) for the %s ComparisonOperator", op)
 	}
 	args := []any{r.name(name)}
@@ -101,7 +93,7 @@ func (r *rewriter) compare(name string, op string, values []attr.Value) (string,
 		if v.Kind != values[0].Kind {
 			return "", invalid("AttributeValues inside AttributeValueList must be of same type")
 		}
-		if types != nil && !slices.Contains(types, v.Kind) {
+		if rule.types != nil && !slices.Contains(rule.types, v.Kind) {
 			return "", invalid("ComparisonOperator %s is not valid for %s AttributeValue type", op, v.Kind)
 		}
 		args = append(args, r.value(v))
@@ -112,9 +104,9 @@ func (r *rewriter) compare(name string, op string, values []attr.Value) (string,
 		}
 	}
 	if op == "IN" {
-		format = "%s IN (%s" + strings.Repeat(", %s", len(values)-1) + ")"
+		rule.format = "%s IN (%s" + strings.Repeat(", %s", len(values)-1) + ")"
 	}
-	return fmt.Sprintf(format, args...), nil
+	return fmt.Sprintf(rule.format, args...), nil
 }
 
 // conditions rewrites several, joined by AND or OR.
