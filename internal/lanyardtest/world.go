@@ -72,6 +72,8 @@ type World struct {
 	tasks *task.Runner
 	relay *mail.Relay
 	box   *mail.Mailbox
+
+	policed *policed
 }
 
 // Buffer is a log that may be written and read at the same time.
@@ -128,6 +130,7 @@ func start(t testing.TB, server *httptest.Server, env []string) *World {
 		Config: w.Config, Table: store.Table, Now: w.Clock.Now,
 		Log: slog.New(slog.NewJSONHandler(w.Logs, &slog.HandlerOptions{Level: slog.LevelDebug})), SessionsEnded: func(string) {},
 	}}
+	w.police()
 	w.build()
 	server.Config.Handler = w.Handler
 	server.Start()
@@ -146,6 +149,7 @@ func (w *World) build() {
 	w.Checker = checker
 	if checker != nil {
 		w.Assembly.Deps.SessionsEnded = checker.Forget
+		auth.Sessions = checkedByAuthorizer{checker}
 	}
 	if w.Services, err = catalog.NewServices(w.Assembly); err != nil {
 		w.T.Fatal(err)
@@ -154,6 +158,7 @@ func (w *World) build() {
 	if w.Handler, err = w.Assembly.Server(catalog.Operations(w.Services, openapi.Document), auth, nil); err != nil {
 		w.T.Fatal(err)
 	}
+	w.Handler = inTheNameOf(w.Handler)
 	if w.tasks, err = w.Assembly.Tasks(); err != nil {
 		w.T.Fatal(err)
 	}
@@ -163,7 +168,7 @@ func (w *World) build() {
 	}
 	w.box = mail.NewMailbox(w.Assembly.Deps, w.Assembly.Codec(), rand.Reader)
 	w.relay, err = mail.NewRelay(w.Assembly.Deps, mail.RelayParts{
-		Seal: w.Assembly.Codec(), Sender: w.box, Templates: templates, Jitter: func() float64 { return 0.5 },
+		Seal: w.Assembly.Codec(), Sender: delivered{w.box}, Templates: templates, Jitter: func() float64 { return 0.5 },
 	})
 	if err != nil {
 		w.T.Fatal(err)
@@ -173,12 +178,13 @@ func (w *World) build() {
 // Settle carries out what requests left to do: tasks, then mail.
 func (w *World) Settle() {
 	w.T.Helper()
+	ctx := as(context.Background(), MailerFunction)
 	for range 10 {
-		n, err := w.tasks.Drain(context.Background())
+		n, err := w.tasks.Drain(ctx)
 		if err != nil {
 			w.T.Fatalf("tasks: %v", err)
 		}
-		m, err := w.relay.Drain(context.Background())
+		m, err := w.relay.Drain(ctx)
 		if err != nil {
 			w.T.Fatalf("mail: %v", err)
 		}

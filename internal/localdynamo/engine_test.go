@@ -300,6 +300,7 @@ func TestAPolicyAllowsWhatItSays(t *testing.T) {
 	c := client(db.With(localdynamo.Mode{Policy: &localdynamo.Policy{Statements: []localdynamo.Statement{
 		{Actions: []string{"GetItem", "Query", "PutItem"}, LeadingKeys: []string{"USER#*", "A/?[x"}},
 		{Actions: []string{"Describe*"}},
+		{Actions: []string{"Query"}, LeadingKeys: []string{"FLEET#*"}, Index: "by-gpk"},
 	}}}), "http://localhost")
 	ctx, name := t.Context(), aws.String(tableName)
 	tests := map[string]struct {
@@ -334,6 +335,18 @@ func TestAPolicyAllowsWhatItSays(t *testing.T) {
 		"a table refused": {func() error { _, err := c.DeleteTable(ctx, &dynamodb.DeleteTableInput{TableName: name}); return err }, false},
 		"an index's key": {func() error {
 			_, err := c.Query(ctx, &dynamodb.QueryInput{TableName: name, IndexName: aws.String("by-gpk"), KeyConditionExpression: aws.String("GPK = :g"), ExpressionAttributeValues: item{":g": str("ORG#1")}})
+			return err
+		}, false},
+		"an index that a statement names": {func() error {
+			_, err := c.Query(ctx, &dynamodb.QueryInput{TableName: name, IndexName: aws.String("by-gpk"), KeyConditionExpression: aws.String("GPK = :g"), ExpressionAttributeValues: item{":g": str("FLEET#1")}})
+			return err
+		}, true},
+		"the table, where a statement names an index": {func() error {
+			_, err := c.GetItem(ctx, &dynamodb.GetItemInput{TableName: name, Key: key("FLEET#1", "a")})
+			return err
+		}, false},
+		"an index, where a statement names the table": {func() error {
+			_, err := c.Query(ctx, &dynamodb.QueryInput{TableName: name, IndexName: aws.String("by-gpk"), KeyConditionExpression: aws.String("GPK = :g"), ExpressionAttributeValues: item{":g": str("USER#1")}})
 			return err
 		}, false},
 		"a transaction by its items": {func() error {

@@ -18,6 +18,9 @@ import (
 type Mode struct {
 	// Policy refuses calls as IAM would; nil allows all.
 	Policy *Policy
+	// Permitted is told of every permission that the policy gave, before the
+	// call is carried out.
+	Permitted func(Permission)
 	// Fault says what goes wrong with the n-th call, from 1, of an operation.
 	Fault func(operation string, n int) Fault
 	// Observe is told of every call after it was answered.
@@ -35,6 +38,10 @@ type Call struct {
 	Error string
 }
 
+// Permission is an action on the items of one partition of a table, or of an
+// index.
+type Permission struct{ Action, Index, LeadingKey string }
+
 // Policy lists what a client may do.
 type Policy struct{ Statements []Statement }
 
@@ -49,9 +56,15 @@ type Statement struct {
 	// without a key, like Scan, is refused when there are any: IAM would let it
 	// pass, which is not what one writes leading keys for.
 	LeadingKeys []string
+	// Index is the index whose ARN the statement names as its resource; empty
+	// means the table's, which includes no index.
+	Index string
 }
 
-func (s Statement) allows(action string, leading attr.Value) bool {
+// Allows reports whether the statement alone permits it.
+func (s Statement) Allows(p Permission) bool { return s.allows(p, true) }
+
+func (s Statement) allows(p Permission, keyed bool) bool {
 	like := func(patterns []string, text string) bool {
 		return slices.ContainsFunc(patterns, func(p string) bool {
 			// path.Match stops * at a slash, and knows classes that IAM does not.
@@ -60,18 +73,27 @@ func (s Statement) allows(action string, leading attr.Value) bool {
 			return ok
 		})
 	}
-	text := leading.S
-	if leading.Kind == attr.KindNumber {
-		text = leading.N.String()
-	}
-	return like(s.Actions, action) && (len(s.LeadingKeys) == 0 || leading.Kind != attr.KindNone && like(s.LeadingKeys, text))
+	return s.Index == p.Index && like(s.Actions, p.Action) && (len(s.LeadingKeys) == 0 || keyed && like(s.LeadingKeys, p.LeadingKey))
 }
 
 // allow refuses what the policy does not allow. Every operation calls it, as
 // soon as the key is known, before it reads anything.
 func (c *call) allow(action string, t *table, ix *index, leading attr.Value) error {
 	p := c.mode.Policy
-	if p == nil || slices.ContainsFunc(p.Statements, func(s Statement) bool { return s.allows(action, leading) }) {
+	if p == nil {
+		return nil
+	}
+	asked := Permission{Action: action, LeadingKey: leading.S}
+	if leading.Kind == attr.KindNumber {
+		asked.LeadingKey = leading.N.String()
+	}
+	if ix != nil {
+		asked.Index = ix.name
+	}
+	if slices.ContainsFunc(p.Statements, func(s Statement) bool { return s.allows(asked, leading.Kind != attr.KindNone) }) {
+		if c.mode.Permitted != nil {
+			c.mode.Permitted(asked)
+		}
 		return nil
 	}
 	resource := "*"

@@ -10,6 +10,7 @@ import (
 
 	"github.com/lanyard-auth/lanyard/internal/localdynamo"
 	"github.com/lanyard-auth/lanyard/pkg/access"
+	"github.com/lanyard-auth/lanyard/pkg/table"
 )
 
 // samples gives, for every operation, a request that an admin may make as often
@@ -88,6 +89,9 @@ func TestOperationsDoWhatTheyDeclare(t *testing.T) {
 		policy := &localdynamo.Policy{}
 		for _, u := range op.Table {
 			s := localdynamo.Statement{LeadingKeys: []string{u.Keys}}
+			if u.Index {
+				s.Index = table.IndexName
+			}
 			for _, a := range u.Actions {
 				s.Actions = append(s.Actions, string(a))
 			}

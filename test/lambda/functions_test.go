@@ -118,38 +118,6 @@ func environment(t testing.TB, w *lanyardtest.World) []string {
 	}
 }
 
-// policies gives each function's generated policy in the engine's form.
-func policies(t testing.TB) map[string]*localdynamo.Policy {
-	t.Helper()
-	raw, err := os.ReadFile(filepath.Join(root, "api/operations.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	type grant struct{ Actions, Keys []string }
-	var inventory struct {
-		Authorizer, Mailer []grant
-		Operations         []struct {
-			ID     string
-			Policy []grant
-		}
-	}
-	if err := json.Unmarshal(raw, &inventory); err != nil {
-		t.Fatal(err)
-	}
-	policy := func(grants []grant) *localdynamo.Policy {
-		p := &localdynamo.Policy{}
-		for _, g := range grants {
-			p.Statements = append(p.Statements, localdynamo.Statement{Actions: g.Actions, LeadingKeys: g.Keys})
-		}
-		return p
-	}
-	out := map[string]*localdynamo.Policy{"authorizer": policy(inventory.Authorizer), "mailer": policy(inventory.Mailer)}
-	for _, op := range inventory.Operations {
-		out[op.ID] = policy(op.Policy)
-	}
-	return out
-}
-
 // restricted puts the world's store on one more port, for a client with a
 // policy, and gives env with that store.
 func restricted(t testing.TB, w *lanyardtest.World, env []string, p *localdynamo.Policy) []string {
@@ -246,7 +214,7 @@ func TestWholeRoundThroughGatewayAuthorizerAndFunctions(t *testing.T) {
 func TestSignInNeedsWhatItsPolicyAllows(t *testing.T) {
 	w := lanyardtest.Start(t)
 	w.Registered("eve@example.com")
-	env, whole := environment(t, w), policies(t)["auth-login"]
+	env, whole := environment(t, w), lanyardtest.Policies(t)["auth-login"]
 	e := signIn(t, "eve@example.com")
 	if out := response(t, launch(t, "auth-login", restricted(t, w, env, whole)), e); out.StatusCode != http.StatusOK {
 		t.Fatalf("with its policy: %d %s", out.StatusCode, out.Body)

@@ -36,7 +36,7 @@ type httpAPI struct {
 }
 
 func newHTTPAPI(t testing.TB, w *lanyardtest.World, stage string) *httpAPI {
-	env, allowed := environment(t, w), policies(t)
+	env, allowed := environment(t, w), lanyardtest.Policies(t)
 	g := &httpAPI{t: t, stage: stage, env: func(name string) []string { return restricted(t, w, env, allowed[name]) }, mux: http.NewServeMux(), functions: map[string]*function{}}
 	for _, s := range lanyardtest.Operations() {
 		if !s.Local {

@@ -73,6 +73,39 @@ func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	return t.next.RoundTrip(r)
 }
 
+// Restrict holds every request to the policy that pick gives for its context,
+// nil for everything, and tells asked what was permitted and denied what was
+// not. It works on the embedded engine alone.
+func (s *Store) Restrict(pick func(context.Context) *localdynamo.Policy, asked func(context.Context, localdynamo.Permission), denied func(context.Context, localdynamo.Call)) {
+	if s.Engine != nil {
+		s.Transport.next = &restricted{s.Engine, pick, asked, denied}
+	}
+}
+
+type restricted struct {
+	engine *localdynamo.Engine
+	pick   func(context.Context) *localdynamo.Policy
+	asked  func(context.Context, localdynamo.Permission)
+	denied func(context.Context, localdynamo.Call)
+}
+
+// RoundTrip implements http.RoundTripper.
+func (t *restricted) RoundTrip(r *http.Request) (*http.Response, error) {
+	policy := t.pick(r.Context())
+	if policy == nil {
+		return t.engine.RoundTripper().RoundTrip(r)
+	}
+	return t.engine.With(localdynamo.Mode{
+		Policy:    policy,
+		Permitted: func(p localdynamo.Permission) { t.asked(r.Context(), p) },
+		Observe: func(c localdynamo.Call) {
+			if c.Error == "AccessDeniedException" {
+				t.denied(r.Context(), c)
+			}
+		},
+	}).RoundTrip(r)
+}
+
 // New makes an empty table that is gone when the test ends.
 func New(t testing.TB) *Store { return NewWith(t, localdynamo.Options{TTLEvery: -1}, table.Options{}) }
 
