@@ -38,7 +38,7 @@ func VerifyOperation(s *Service) api.Operation {
 		Description: "mfaToken comes from a sign-in that answered mfaRequired; it is good for ten minutes and once. A code works once, at its own time step or the one before or after.",
 		Table:       []api.Use{usesUser, marksUsed, writesAudit, writesOutbox, counts},
 		Cookies:     true, Secrets: true, Sends: true, Requests: 8,
-		Audit: []string{string(audit.MFAVerified), string(audit.MFAFailed), string(audit.SignedIn), string(audit.Throttled)},
+		Audit: []string{string(audit.MFAVerified), string(audit.MFAFailed), string(audit.SignedIn), string(audit.Throttled), string(audit.SessionEnded)},
 		Event: api.Event{Body: map[string]any{"mfaToken": "example", "code": "123456"}},
 	}, func(ctx context.Context, in *verifyInput) (*session.GrantedOutput, error) {
 		b := in.Body

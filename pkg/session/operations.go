@@ -119,7 +119,7 @@ func LoginOperation(s *Service) api.Operation {
 			countsAttempts,
 		},
 		Hashes: true, Cookies: true, Secrets: true, Requests: 8,
-		Audit: []string{string(audit.SignedIn), string(audit.SignInFailed), string(audit.Throttled), string(audit.MFAPending)},
+		Audit: []string{string(audit.SignedIn), string(audit.SignInFailed), string(audit.Throttled), string(audit.MFAPending), string(audit.SessionEnded)},
 		Event: api.Event{Body: map[string]any{"email": "alice@example.com", "password": "correct horse battery staple"}},
 	}, s.login)
 }

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -160,7 +161,7 @@ func (s *Service) Begin(ctx context.Context, l *account.Loaded, amr []string, al
 	if err != nil {
 		return Granted{}, err
 	}
-	room, err := s.makeRoom(l, now)
+	room, err := s.makeRoom(ctx, l, now)
 	if err != nil {
 		return Granted{}, err
 	}
@@ -179,6 +180,9 @@ func (s *Service) Begin(ctx context.Context, l *account.Loaded, amr []string, al
 	if err := s.Table.Transact(ctx, writes...); err != nil {
 		return Granted{}, fmt.Errorf("begin session: %w", err)
 	}
+	if len(room) > 0 {
+		s.SessionsEnded(st.ID)
+	}
 	return granted, nil
 }
 
@@ -187,9 +191,13 @@ func (s *Service) slide(now time.Time, ends table.Time) table.Time {
 	return min(table.At(now.Add(s.Config.Session.Sliding)), ends)
 }
 
+// mostEnded is how many sessions one sign-in ends at most: a transaction has a
+// size, and more than one is in excess only after the limit was lowered.
+const mostEnded = 10
+
 // makeRoom gives the writes that end the sessions longest unused, so that one
-// more stays within the limit.
-func (s *Service) makeRoom(l *account.Loaded, now time.Time) ([]*table.Write, error) {
+// more stays within the limit, each with its event.
+func (s *Service) makeRoom(ctx context.Context, l *account.Loaded, now time.Time) ([]*table.Write, error) {
 	all, err := sessionsOf(l.State.ID, l.Others)
 	if err != nil {
 		return nil, err
@@ -199,10 +207,15 @@ func (s *Service) makeRoom(l *account.Loaded, now time.Time) ([]*table.Write, er
 	if excess <= 0 {
 		return nil, nil
 	}
-	slices.SortFunc(liveOnes, func(a, b Item) int { return int(a.RotatedAt - b.RotatedAt) })
+	slices.SortFunc(liveOnes, func(a, b Item) int { return cmp.Compare(a.RotatedAt, b.RotatedAt) })
 	var writes []*table.Write
-	for _, it := range liveOnes[:min(excess, 20)] { // a transaction has a size
-		writes = append(writes, table.Delete(it.Key))
+	for _, it := range liveOnes[:min(excess, mostEnded)] {
+		record, err := s.Audit.Record(ctx, audit.Event{Type: audit.SessionEnded, ActorID: l.State.ID, SubjectID: l.State.ID,
+			Details: map[string]string{"sessionId": it.ID, "reason": "session limit"}})
+		if err != nil {
+			return nil, err
+		}
+		writes = append(append(writes, record...), table.Delete(it.Key))
 	}
 	return writes, nil
 }

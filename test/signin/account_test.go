@@ -286,6 +286,9 @@ func TestSessionsAreListedAndEndOneByOne(t *testing.T) {
 		others = append(others, o)
 	}
 	c.Get("/api/auth/me").Problem(401, "session_revoked") // the fourth made it make room
+	if ended := w.Events(c.UserID, audit.SessionEnded); len(ended) != 1 || ended[0].Details["reason"] != "session limit" {
+		t.Errorf("events of the session that made room: %+v", ended)
+	}
 	last := others[2]
 	list := last.Get("/api/auth/sessions?limit=2").Want(200)
 	if len(list.Value("items").([]any)) != 2 || list.Value("items.0.current") != true {
