@@ -3,6 +3,7 @@ package api
 import (
 	"net/http"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -30,6 +31,10 @@ func newDocument(version, publicURL string, cookies Cookies) *huma.OpenAPI {
 func finishDocument(doc *huma.OpenAPI, ops []Operation) {
 	for i := range ops {
 		spec := &ops[i].Spec
+		// Readers begin where the list of operations does.
+		if !slices.ContainsFunc(doc.Tags, func(t *huma.Tag) bool { return t.Name == spec.Tag }) {
+			doc.Tags = append(doc.Tags, &huma.Tag{Name: spec.Tag})
+		}
 		item := doc.Paths[spec.Path]
 		if item == nil {
 			continue

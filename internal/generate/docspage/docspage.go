@@ -26,6 +26,9 @@ type openAPI struct {
 	Info struct {
 		Title, Version, Description string
 	} `json:"info"`
+	Tags []struct {
+		Name string `json:"name"`
+	} `json:"tags"` // in the order in which they are to be read
 	Paths      map[string]map[string]operation `json:"paths"`
 	Components struct {
 		Schemas map[string]schema `json:"schemas"`
@@ -179,15 +182,13 @@ func (d *openAPI) show() docsPage {
 					show.Answer = c.Schema.name()
 				}
 			}
-			tag := "Other"
-			if len(op.Tags) > 0 {
-				tag = op.Tags[0]
+			for _, tag := range op.Tags {
+				byTag[tag] = append(byTag[tag], show)
 			}
-			byTag[tag] = append(byTag[tag], show)
 		}
 	}
-	for _, name := range slices.Sorted(maps.Keys(byTag)) {
-		page.Tags = append(page.Tags, docsTag{name, byTag[name]})
+	for _, tag := range d.Tags {
+		page.Tags = append(page.Tags, docsTag{tag.Name, byTag[tag.Name]})
 	}
 	for _, name := range slices.Sorted(maps.Keys(d.Components.Schemas)) {
 		page.Schemas = append(page.Schemas, docsSchema{name, d.fields(d.Components.Schemas[name])})
