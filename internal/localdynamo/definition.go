@@ -203,8 +203,7 @@ func (d *tableDefinition) checkIndex(ix indexDefinition, local bool) error {
 
 // check checks the parameters of UpdateTable.
 func (r *updateRequest) check(_ *call, v *violations) error {
-	v.required(r.TableName != nil, "tableName")
-	v.name(r.TableName, "tableName", 1, 255)
+	r.checkName(v)
 	v.enum(r.BillingMode, "billingMode", "PROVISIONED", "PAY_PER_REQUEST")
 	v.enum(r.TableClass, "tableClass", "STANDARD", "STANDARD_INFREQUENT_ACCESS")
 	r.ProvisionedThroughput.check(v, "provisionedThroughput")

@@ -132,16 +132,46 @@ func (e *Engine) loadTables() error {
 	return err
 }
 
-// publish makes a schema visible, or with nil makes it disappear. Only the
-// writing goroutine calls it, after the commit.
-func (e *Engine) publish(name string, t *table) {
-	tables := maps.Clone(*e.tables.Load())
-	if t == nil {
-		delete(tables, name)
-	} else {
-		tables[name] = t
-	}
-	e.tables.Store(&tables)
+// alterTable creates, changes or deletes a table, as the record that change
+// returns differs from that of the table there is; nil is none. It returns the
+// schema after it, which is visible when it is on disk.
+func (e *Engine) alterTable(ctx context.Context, name string, change func(*writeTx, *table) (*tableRecord, error)) (next *table, err error) {
+	err = e.alter(ctx, func(tx *writeTx) error {
+		record, err := change(tx, (*e.tables.Load())[name])
+		if err != nil {
+			return err
+		}
+		tx.dirty = true
+		if record == nil {
+			return tx.Bucket(bucketTables).Delete([]byte(name))
+		}
+		next = record.compile()
+		raw, err := marshal(record)
+		if err != nil {
+			return err
+		}
+		return tx.Bucket(bucketTables).Put([]byte(name), raw)
+	}, func() {
+		tables := maps.Clone(*e.tables.Load())
+		if tables[name] = next; next == nil {
+			delete(tables, name)
+		}
+		e.tables.Store(&tables)
+	})
+	return next, err
+}
+
+// changeTable is alterTable for a table that must be there and remains.
+func (e *Engine) changeTable(ctx context.Context, name string, change func(*bbolt.Bucket, *tableRecord) error) (*table, error) {
+	return e.alterTable(ctx, name, func(tx *writeTx, t *table) (*tableRecord, error) {
+		if t == nil {
+			return nil, errNoTableNamed(name)
+		}
+		record := t.record
+		record.GlobalSecondaryIndexes = slices.Clone(record.GlobalSecondaryIndexes)
+		record.AttributeDefinitions = slices.Clone(record.AttributeDefinitions)
+		return &record, change(tx.Bucket(t.id), &record)
+	})
 }
 
 // table returns a table's schema.
@@ -167,9 +197,13 @@ func (e *Engine) current(t *table) (*table, error) {
 type tableRequest struct{ TableName *string }
 
 func (r *tableRequest) check(_ *call, v *violations) error {
+	r.checkName(v)
+	return nil
+}
+
+func (r *tableRequest) checkName(v *violations) {
 	v.required(r.TableName != nil, "tableName")
 	v.name(r.TableName, "tableName", 1, 255)
-	return nil
 }
 
 // named returns the table.
@@ -182,59 +216,30 @@ func (r *tableRequest) named(c *call) (*table, error) {
 }
 
 func createTable(ctx context.Context, c *call, def *tableDefinition) ([]byte, error) {
-	record := tableRecord{tableDefinition: *def, ID: uuid.NewString(), Created: c.engine.opts.Now().UnixMilli()}
-	t := record.compile()
-	err := c.engine.alter(ctx, func(tx *writeTx) error {
-		if tx.Bucket(bucketTables).Get([]byte(t.name)) != nil {
-			return refuse("ResourceInUseException", "Table already exists: %s", t.name)
+	t, err := c.engine.alterTable(ctx, *def.TableName, func(tx *writeTx, t *table) (*tableRecord, error) {
+		if t != nil {
+			return nil, refuse("ResourceInUseException", "Table already exists: %s", t.name)
 		}
-		root, err := tx.CreateBucket(t.id)
+		record := &tableRecord{tableDefinition: *def, ID: uuid.NewString(), Created: c.engine.opts.Now().UnixMilli()}
+		root, err := tx.CreateBucket([]byte(record.ID))
 		if err != nil {
-			return err
+			return nil, err
 		}
-		buckets := [][]byte{bucketItems}
-		for _, ix := range t.indexes {
-			buckets = append(buckets, ix.bucket)
+		buckets := []string{string(bucketItems)}
+		for _, ix := range record.compile().indexes {
+			buckets = append(buckets, string(ix.bucket))
 		}
 		for _, name := range buckets {
-			if _, err := root.CreateBucket(name); err != nil {
-				return err
+			if _, err := root.CreateBucket([]byte(name)); err != nil {
+				return nil, err
 			}
 		}
-		return tx.saveTable(&record)
-	}, func() { c.engine.publish(t.name, t) })
+		return record, nil
+	})
 	if err != nil {
 		return nil, err
 	}
 	return c.describe(ctx, "TableDescription", t, "CREATING", "CREATING")
-}
-
-func (tx *writeTx) saveTable(r *tableRecord) error {
-	raw, err := marshal(r)
-	if err != nil {
-		return err
-	}
-	tx.dirty = true
-	return tx.Bucket(bucketTables).Put([]byte(*r.TableName), raw)
-}
-
-// changeTable runs a change of a table's record and data.
-func (e *Engine) changeTable(ctx context.Context, name string, change func(*writeTx, *bbolt.Bucket, *tableRecord) error) error {
-	var next *table
-	return e.alter(ctx, func(tx *writeTx) error {
-		t := (*e.tables.Load())[name]
-		if t == nil {
-			return errNoTableNamed(name)
-		}
-		record := t.record
-		record.GlobalSecondaryIndexes = slices.Clone(record.GlobalSecondaryIndexes)
-		record.AttributeDefinitions = slices.Clone(record.AttributeDefinitions)
-		if err := change(tx, tx.Bucket(t.id), &record); err != nil {
-			return err
-		}
-		next = record.compile()
-		return tx.saveTable(&record)
-	}, func() { e.publish(name, next) })
 }
 
 func deleteTable(ctx context.Context, c *call, r *tableRequest) ([]byte, error) {
@@ -249,16 +254,12 @@ func deleteTable(ctx context.Context, c *call, r *tableRequest) ([]byte, error) 
 	if err != nil {
 		return nil, err
 	}
-	err = c.engine.alter(ctx, func(tx *writeTx) error {
+	_, err = c.engine.alterTable(ctx, t.name, func(tx *writeTx, _ *table) (*tableRecord, error) {
 		if _, err := c.engine.current(t); err != nil {
-			return errNoTableNamed(t.name)
+			return nil, errNoTableNamed(t.name)
 		}
-		tx.dirty = true
-		if err := tx.DeleteBucket(t.id); err != nil {
-			return err
-		}
-		return tx.Bucket(bucketTables).Delete([]byte(t.name))
-	}, func() { c.engine.publish(t.name, nil) })
+		return nil, tx.DeleteBucket(t.id)
+	})
 	return answer, err
 }
 
@@ -301,7 +302,7 @@ func listTables(_ context.Context, c *call, r *listRequest) ([]byte, error) {
 
 // updateRequest are the parameters of UpdateTable.
 type updateRequest struct {
-	TableName                   *string
+	tableRequest
 	AttributeDefinitions        []attributeDefinition
 	BillingMode                 *string
 	ProvisionedThroughput       *throughput
@@ -313,10 +314,7 @@ type updateRequest struct {
 }
 
 func updateTable(ctx context.Context, c *call, r *updateRequest) ([]byte, error) {
-	if err := c.engine.changeTable(ctx, *r.TableName, r.apply); err != nil {
-		return nil, err
-	}
-	t, err := c.table(*r.TableName)
+	t, err := c.engine.changeTable(ctx, *r.TableName, r.apply)
 	if err != nil {
 		return nil, err
 	}
@@ -331,7 +329,7 @@ func updateTable(ctx context.Context, c *call, r *updateRequest) ([]byte, error)
 }
 
 // apply changes a table's record, and builds or drops its indexes.
-func (r *updateRequest) apply(_ *writeTx, root *bbolt.Bucket, record *tableRecord) error {
+func (r *updateRequest) apply(root *bbolt.Bucket, record *tableRecord) error {
 	for _, a := range r.AttributeDefinitions {
 		record.AttributeDefinitions = slices.DeleteFunc(record.AttributeDefinitions, func(old attributeDefinition) bool {
 			return old.AttributeName == a.AttributeName

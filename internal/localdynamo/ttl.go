@@ -108,7 +108,7 @@ func (e *Engine) sweepTokens(tx *writeTx) error {
 }
 
 type ttlRequest struct {
-	TableName               *string
+	tableRequest
 	TimeToLiveSpecification *struct {
 		AttributeName *string
 		Enabled       *bool
@@ -116,8 +116,7 @@ type ttlRequest struct {
 }
 
 func (r *ttlRequest) check(_ *call, v *violations) error {
-	v.required(r.TableName != nil, "tableName")
-	v.name(r.TableName, "tableName", 1, 255)
+	r.checkName(v)
 	spec := r.TimeToLiveSpecification
 	v.required(spec != nil, "timeToLiveSpecification")
 	if spec != nil {
@@ -130,7 +129,7 @@ func (r *ttlRequest) check(_ *call, v *violations) error {
 
 func updateTTL(ctx context.Context, c *call, r *ttlRequest) ([]byte, error) {
 	spec := r.TimeToLiveSpecification
-	err := c.engine.changeTable(ctx, *r.TableName, func(tx *writeTx, root *bbolt.Bucket, record *tableRecord) error {
+	_, err := c.engine.changeTable(ctx, *r.TableName, func(root *bbolt.Bucket, record *tableRecord) error {
 		switch {
 		case record.TTL != "" && record.TTL != *spec.AttributeName:
 			return invalid("TimeToLive is active on a different AttributeName: current AttributeName is %s", record.TTL)
