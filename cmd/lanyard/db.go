@@ -18,6 +18,14 @@ type dbCommand struct {
 	Memory bool   `help:"Keep nothing: the data is gone when the command ends."`
 }
 
+// Help shows examples.
+func (dbCommand) Help() string {
+	return `Any credentials will do; nothing of AWS is reached.
+
+  lanyard db --listen 127.0.0.1:8000
+  aws dynamodb list-tables --endpoint-url http://127.0.0.1:8000`
+}
+
 // Run serves the engine until ctx ends.
 func (c *dbCommand) Run(ctx context.Context) (err error) {
 	o := localdynamo.Options{Dir: c.Data}

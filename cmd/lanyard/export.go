@@ -15,29 +15,6 @@ import (
 	"github.com/lanyard-auth/lanyard/pkg/token/keystore"
 )
 
-// where names the table that a command works on.
-type where struct {
-	Data     string `help:"Directory of the embedded store and the keys. A server may have it open." default:".lanyard" type:"path"`
-	DynamoDB string `name:"dynamodb" help:"URL of a DynamoDB to use instead of the embedded store." placeholder:"URL"`
-	Table    string `help:"Name of the table (LANYARD_TABLE)." placeholder:"NAME"`
-}
-
-// open reads the configuration and opens the table.
-func (w *where) open(ctx context.Context, environ []string) (config.Config, *store, error) {
-	if w.DynamoDB != "" {
-		environ = append(environ, config.Prefix+"DYNAMODB="+w.DynamoDB)
-	}
-	if w.Table != "" {
-		environ = append(environ, config.Prefix+"TABLE="+w.Table)
-	}
-	cfg, err := config.Load(environ)
-	if err != nil {
-		return cfg, nil, err
-	}
-	s, err := openStore(ctx, cfg, w.Data)
-	return cfg, s, err
-}
-
 type exportCommand struct {
 	where
 	File        string `arg:"" optional:"" help:"Where to write; - is standard output." default:"-"`
@@ -59,8 +36,8 @@ a mailed link after a restore.
 }
 
 // Run exports.
-func (c *exportCommand) Run(ctx context.Context) error {
-	return c.run(ctx, os.Environ(), os.Stdout, os.Stderr)
+func (c *exportCommand) Run(ctx context.Context, p *process) error {
+	return c.run(ctx, p.environ, p.out, p.err)
 }
 
 func (c *exportCommand) run(ctx context.Context, environ []string, out, notes io.Writer) (err error) {
@@ -150,8 +127,8 @@ with the same file. Nothing is written from a file that is damaged.
 }
 
 // Run restores.
-func (c *restoreCommand) Run(ctx context.Context) error {
-	return c.run(ctx, os.Environ(), os.Stdout, os.Stderr)
+func (c *restoreCommand) Run(ctx context.Context, p *process) error {
+	return c.run(ctx, p.environ, p.out, p.err)
 }
 
 func (c *restoreCommand) run(ctx context.Context, environ []string, out, notes io.Writer) (err error) {
@@ -186,7 +163,7 @@ func (c *restoreCommand) run(ctx context.Context, environ []string, out, notes i
 			return err
 		}
 		if now.SHA256 != sum.SHA256 {
-			return fmt.Errorf("the table differs from %s: %d items, the file has %d", c.File, now.Items, sum.Items)
+			return wanting{fmt.Errorf("the table differs from %s: %d items, the file has %d", c.File, now.Items, sum.Items)}
 		}
 		fmt.Fprintf(out, "the table is that of %s: %d items\n", c.File, sum.Items)
 		return nil

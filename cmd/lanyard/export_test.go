@@ -19,10 +19,7 @@ func environ() []string { return []string{"LANYARD_BCRYPT_COST=4"} }
 func withAdmin(t *testing.T) string {
 	t.Helper()
 	dir := shortDir(t)
-	c := &adminCreateCommand{Email: "root@example.com", Data: dir}
-	if err := c.run(t.Context(), environ(), strings.NewReader("a phrase nobody has used before\n"), &bytes.Buffer{}); err != nil {
-		t.Fatal(err)
-	}
+	lanyard(t, "a phrase nobody has used before\n", "admin", "create", "--email", "root@example.com", "--data", dir).want(t, exitDone)
 	return dir
 }
 

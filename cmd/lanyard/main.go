@@ -5,35 +5,51 @@ package main
 
 import (
 	"context"
-	"fmt"
+	"io"
 	"os"
 	"os/signal"
 	"syscall"
 
 	"github.com/alecthomas/kong"
+	kongcompletion "github.com/jotaen/kong-completion"
 )
 
 // version is set by the linker on a release.
 var version = "dev"
 
 type commands struct {
-	Serve   serveCommand     `cmd:"" help:"Serve the whole API on one machine, on the embedded store."`
-	DB      dbCommand        `cmd:"" name:"db" help:"Serve the embedded store on a port, for the AWS CLI and SAM."`
-	Admin   adminCommand     `cmd:"" help:"Manage super admins."`
-	Export  exportCommand    `cmd:"" help:"Write everything in the table to a file."`
-	Restore restoreCommand   `cmd:"" help:"Put an export into an empty table."`
-	Version kong.VersionFlag `help:"Print the version."`
+	Serve      serveCommand              `cmd:"" help:"Serve the whole API on one machine, on the embedded store."`
+	DB         dbCommand                 `cmd:"" name:"db" help:"Serve the embedded store on a port, for the AWS CLI and SAM."`
+	Admin      adminCommand              `cmd:"" help:"Manage super admins and users."`
+	Export     exportCommand             `cmd:"" help:"Write everything in the table to a file."`
+	Restore    restoreCommand            `cmd:"" help:"Put an export into an empty table."`
+	Completion kongcompletion.Completion `cmd:"" help:"Print what turns on completion in bash, zsh or fish."`
+	Version    kong.VersionFlag          `help:"Print the version."`
 }
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	var c commands
-	k := kong.Parse(&c, kong.Name("lanyard"), kong.UsageOnError(), kong.Vars{"version": version},
-		kong.Description("Multi-tenant sign-in and permissions. Settings are LANYARD_* environment variables; see docs/configuration.md."),
-		kong.BindTo(ctx, (*context.Context)(nil)))
-	if err := k.Run(); err != nil {
-		fmt.Fprintln(os.Stderr, "lanyard: "+err.Error())
-		os.Exit(1)
-	}
+	code := execute(ctx, os.Args[1:], &process{
+		environ: os.Environ(), in: os.Stdin, out: os.Stdout, err: os.Stderr, exit: os.Exit,
+	})
+	stop()
+	os.Exit(code)
+}
+
+// process is what a command has from the process it runs in. A Run method that
+// takes one can be tested without starting another.
+type process struct {
+	environ  []string
+	in       io.Reader
+	out, err io.Writer
+	exit     func(int) // ends the process: after --help and --version
+}
+
+// parser makes the parser of the command line.
+func parser(ctx context.Context, p *process, into *commands) (*kong.Kong, error) {
+	return kong.New(into, kong.Name("lanyard"), kong.Vars{"version": version},
+		kong.Description("Multi-tenant sign-in and permissions. Settings are LANYARD_* environment variables; see docs/configuration.md."+
+			"\n\nExit codes: "+exitCodes()),
+		kong.Writers(p.out, p.err), kong.Exit(p.exit), kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
+		kong.BindTo(ctx, (*context.Context)(nil)), kong.Bind(p))
 }

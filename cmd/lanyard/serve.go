@@ -27,6 +27,16 @@ import (
 	"github.com/lanyard-auth/lanyard/pkg/token/keystore"
 )
 
+// Help shows examples.
+func (serveCommand) Help() string {
+	return `Settings are LANYARD_* variables. Ctrl-C or SIGTERM ends it once the requests under
+way are answered; a second one ends it at once.
+
+  lanyard serve
+  lanyard serve --demo
+  LANYARD_PUBLIC_URL=https://auth.example.com lanyard serve --listen :8443 --data /var/lib/lanyard`
+}
+
 type serveCommand struct {
 	Listen   string `help:"Address to listen on." default:"127.0.0.1:8080"`
 	Data     string `help:"Directory of the embedded store and the keys." default:".lanyard"`

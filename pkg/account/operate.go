@@ -126,6 +126,17 @@ func EndSessions(userID string) *table.Write {
 // Provision makes an active account with a verified address, for a command and
 // not for a route. also gives what goes into the same transaction.
 func (s *Service) Provision(ctx context.Context, email, password string, role caller.Role, also func(userID string) ([]*table.Write, error)) (User, error) {
+	return s.provision(ctx, email, password, role, also, s.Table.Transact)
+}
+
+// RehearseProvision gives the error that Provision would give, and makes nothing.
+func (s *Service) RehearseProvision(ctx context.Context, email, password string, role caller.Role, also func(userID string) ([]*table.Write, error)) error {
+	_, err := s.provision(ctx, email, password, role, also, s.Table.Rehearse)
+	return err
+}
+
+func (s *Service) provision(ctx context.Context, email, password string, role caller.Role, also func(userID string) ([]*table.Write, error),
+	transact func(context.Context, ...*table.Write) error) (User, error) {
 	address, err := NormalizeEmail(email)
 	if err != nil {
 		return User{}, err
@@ -152,7 +163,7 @@ func (s *Service) Provision(ctx context.Context, email, password string, role ca
 		table.Create(PasswordItem{Key: table.Password(userID), Hash: hash, ChangedAt: now}),
 		table.Create(claimItem{Key: table.EmailClaim(address), UserID: userID}).
 			Else(fault.New(fault.CodeEmailTaken, fault.CodeEmailTaken.Meaning())))
-	if err := s.Table.Transact(ctx, writes...); err != nil {
+	if err := transact(ctx, writes...); err != nil {
 		return User{}, fmt.Errorf("make account: %w", err)
 	}
 	return st.user(Profile{}, ProfileCurrent), nil

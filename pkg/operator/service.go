@@ -32,6 +32,8 @@ type Parts struct {
 type Service struct {
 	service.Deps
 	Parts
+
+	rehearsing bool
 }
 
 // New makes the service. It makes no request.
@@ -184,12 +186,20 @@ func (Departure) Leave(_ context.Context, st *account.State) ([]*table.Write, er
 // Bootstrap makes a super admin with a verified address: the command by which
 // a deployment gets its first, and one that has lost them a new one.
 func (s *Service) Bootstrap(ctx context.Context, email, password string) (account.User, error) {
-	return s.Accounts.Provision(ctx, email, password, caller.RoleAdmin, func(userID string) ([]*table.Write, error) {
+	if s.rehearsing {
+		return account.User{}, s.Accounts.RehearseProvision(ctx, email, password, caller.RoleAdmin, s.appointment(ctx))
+	}
+	return s.Accounts.Provision(ctx, email, password, caller.RoleAdmin, s.appointment(ctx))
+}
+
+// appointment gives what a new super admin takes beside their account.
+func (s *Service) appointment(ctx context.Context) func(userID string) ([]*table.Write, error) {
+	return func(userID string) ([]*table.Write, error) {
 		writes, err := s.Audit.Record(ctx, audit.Event{Type: audit.UserRoleChanged, SubjectID: userID,
 			Details: map[string]string{"role": string(caller.RoleAdmin), "by": "command"}})
 		if err != nil {
 			return nil, err
 		}
 		return append(writes, gains(), table.Create(facts.NewSuperAdmin(userID, s.Now()))), nil
-	})
+	}
 }

@@ -253,6 +253,12 @@ func (s *Service) commit(ctx context.Context, userID string, writes []*table.Wri
 	if err != nil {
 		return err
 	}
+	if s.rehearsing {
+		if err := s.Table.Rehearse(ctx, append(recorded, writes...)...); err != nil {
+			return fmt.Errorf("act on user: %w", err)
+		}
+		return nil
+	}
 	defer s.SessionsEnded(userID)
 	defer s.Access.ForgetUsers(userID)
 	if err := s.Table.Transact(ctx, append(recorded, writes...)...); err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -238,3 +239,21 @@ func (t *Table) Transact(ctx context.Context, writes ...*Write) error {
 	}
 	return storeError("transact", err)
 }
+
+// Rehearse evaluates the conditions of all writes as Transact would, and writes
+// nothing: its error is the one that Transact would have given. The store itself
+// is the judge. One more condition that never holds goes along as the last, and
+// that one alone failing is success. There is room for one write fewer.
+func (t *Table) Rehearse(ctx context.Context, writes ...*Write) error {
+	never := Check(Key{"REHEARSAL", "REHEARSAL"}).IfExists().Else(errRehearsed)
+	err := t.Transact(ctx, append(slices.Clone(writes), never)...)
+	switch {
+	case errors.Is(err, errRehearsed):
+		return nil
+	case err == nil:
+		return errors.New("a rehearsal was carried out: there is an item in its place")
+	}
+	return err
+}
+
+var errRehearsed = errors.New("rehearsed")

@@ -1,0 +1,198 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/alecthomas/kong"
+	kongcompletion "github.com/jotaen/kong-completion"
+
+	"github.com/lanyard-auth/lanyard/pkg/config"
+	"github.com/lanyard-auth/lanyard/pkg/fault"
+)
+
+// The exit codes. Scripts rely on them.
+const (
+	exitDone        = 0
+	exitFailed      = 1
+	exitUsage       = 2
+	exitWanting     = 3
+	exitRefused     = 4
+	exitInterrupted = 130 // 128 and SIGINT, as shells have it
+)
+
+// exitCodes spells the exit codes out for the help.
+func exitCodes() string {
+	return "0 done; 1 failed; 2 wrong usage or configuration, nothing was done; 3 a check found something wanting (doctor, --verify); " +
+		"4 refused: no such thing, or its state does not permit it; 130 interrupted."
+}
+
+// wanting says that a command did what it was to do, which was to look, and
+// that what it looked at is not as it should be.
+type wanting struct{ error }
+
+// usage says that the command line or the configuration is wrong.
+type usage struct{ error }
+
+func (e wanting) Unwrap() error { return e.error }
+func (e usage) Unwrap() error   { return e.error }
+
+// execute runs one command line and gives its exit code.
+func execute(ctx context.Context, args []string, p *process) int {
+	var c commands
+	k, err := parser(ctx, p, &c)
+	if err != nil {
+		fmt.Fprintln(p.err, "lanyard: "+err.Error())
+		return exitFailed
+	}
+	kongcompletion.Register(k, kongcompletion.WithExitFunc(p.exit))
+	parsed, err := k.Parse(args)
+	if err != nil {
+		var wrong *kong.ParseError
+		if errors.As(err, &wrong) && wrong.Context != nil {
+			_ = wrong.Context.PrintUsage(true) // the error itself follows
+		}
+		fmt.Fprintln(p.err, "lanyard: "+err.Error())
+		return exitUsage
+	}
+	err = parsed.Run()
+	if err != nil {
+		fmt.Fprintln(p.err, "lanyard: "+plain(err))
+	}
+	return exitCode(ctx, err)
+}
+
+// exitCode classes what came of a command.
+func exitCode(ctx context.Context, err error) int {
+	var refused *fault.Error
+	switch {
+	case err == nil:
+		return exitDone
+	case errors.As(err, &wanting{}):
+		return exitWanting
+	case errors.As(err, &usage{}):
+		return exitUsage
+	case ctx.Err() != nil && errors.Is(err, ctx.Err()):
+		return exitInterrupted
+	case errors.As(err, &refused):
+		switch refused.Kind {
+		case fault.Malformed, fault.Invalid:
+			return exitUsage
+		case fault.Forbidden, fault.NotFound, fault.Conflict:
+			return exitRefused
+		default:
+			return exitFailed
+		}
+	}
+	return exitFailed
+}
+
+// plain gives an error as a person wants to read it: a refusal in its own
+// words, with what each part was to be.
+func plain(err error) string {
+	var refused *fault.Error
+	if !errors.As(err, &refused) || refused.Err != nil {
+		return err.Error()
+	}
+	s := refused.Detail + " (" + string(refused.Code) + ")"
+	for _, f := range refused.Fields {
+		name := strings.TrimPrefix(strings.TrimPrefix(f.Location, "body."), "query.")
+		s += "; " + name + ": " + f.Message
+	}
+	return s
+}
+
+// where names the table that a command works on.
+type where struct {
+	Data     string `help:"Directory of the embedded store and the keys. A server may have it open." default:".lanyard" type:"path"`
+	DynamoDB string `name:"dynamodb" help:"URL of a DynamoDB to use instead of the embedded store." placeholder:"URL"`
+	Table    string `help:"Name of the table (LANYARD_TABLE)." placeholder:"NAME"`
+}
+
+// configuration reads the settings and lets the flags override them.
+func (w *where) configuration(environ []string) (config.Config, error) {
+	environ = append([]string{}, environ...)
+	if w.DynamoDB != "" {
+		environ = append(environ, config.Prefix+"DYNAMODB="+w.DynamoDB)
+	}
+	if w.Table != "" {
+		environ = append(environ, config.Prefix+"TABLE="+w.Table)
+	}
+	cfg, err := config.Load(environ)
+	if err != nil {
+		return cfg, usage{err}
+	}
+	return cfg, nil
+}
+
+// open reads the configuration and opens the table.
+func (w *where) open(ctx context.Context, environ []string) (config.Config, *store, error) {
+	cfg, err := w.configuration(environ)
+	if err != nil {
+		return cfg, nil, err
+	}
+	s, err := openStore(ctx, cfg, w.Data)
+	return cfg, s, err
+}
+
+// dryRun is the flag of commands that change something.
+type dryRun struct {
+	DryRun bool `help:"Say what would be done, and do nothing."`
+}
+
+// output is the flag of commands that show something.
+type output struct {
+	Output string `short:"o" help:"table for people, json for programs." enum:"table,json" default:"table"`
+}
+
+// show writes v as JSON, or rows under their headings.
+func (o output) show(w io.Writer, v any, headings []string, rows [][]string) error {
+	if o.Output == "json" {
+		e := json.NewEncoder(w)
+		e.SetIndent("", "  ")
+		e.SetEscapeHTML(false)
+		if err := e.Encode(v); err != nil {
+			return fmt.Errorf("write: %w", err)
+		}
+		return nil
+	}
+	t := tabwriter.NewWriter(w, 0, 4, 2, ' ', 0)
+	fmt.Fprintln(t, strings.Join(headings, "\t"))
+	for _, r := range rows {
+		for i := range r {
+			r[i] = printable(r[i])
+		}
+		fmt.Fprintln(t, strings.Join(r, "\t"))
+	}
+	if err := t.Flush(); err != nil {
+		return fmt.Errorf("write: %w", err)
+	}
+	return nil
+}
+
+// say writes one thing that was done: v as JSON, or a sentence.
+func (o output) say(w io.Writer, v any, format string, args ...any) error {
+	if o.Output == "json" {
+		return o.show(w, v, nil, nil)
+	}
+	if _, err := fmt.Fprintf(w, format+"\n", args...); err != nil {
+		return fmt.Errorf("write: %w", err)
+	}
+	return nil
+}
+
+// printable replaces what could move the cursor or start a new row: what users
+// chose, such as a user agent, is shown on an operator's terminal.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r >= 0x7f && r < 0xa0 || r == '\u2028' || r == '\u2029' || r >= '\u202a' && r <= '\u202e' || r >= '\u2066' && r <= '\u2069' {
+			return '\ufffd'
+		}
+		return r
+	}, s)
+}

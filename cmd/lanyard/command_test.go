@@ -1,0 +1,149 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/lanyard-auth/lanyard/pkg/fault"
+)
+
+// result is what came of one command line.
+type result struct {
+	code     int
+	out, err string
+}
+
+// lanyard runs a command line in this process.
+func lanyard(t *testing.T, in string, args ...string) result {
+	t.Helper()
+	return lanyardIn(t.Context(), environ(), in, args...)
+}
+
+func lanyardIn(ctx context.Context, environ []string, in string, args ...string) result {
+	var out, errs bytes.Buffer
+	code := make(chan int, 1)
+	p := &process{environ: environ, in: strings.NewReader(in), out: &out, err: &errs}
+	p.exit = func(c int) { code <- c; runtime.Goexit() }
+	go func() { code <- execute(ctx, args, p) }()
+	return result{<-code, out.String(), errs.String()}
+}
+
+// want checks the exit code.
+func (r result) want(t *testing.T, code int) result {
+	t.Helper()
+	if r.code != code {
+		t.Fatalf("exit code %d, want %d\n%s%s", r.code, code, r.out, r.err)
+	}
+	return r
+}
+
+// says checks for words on standard output and in the errors.
+func (r result) says(t *testing.T, words ...string) result {
+	t.Helper()
+	for _, w := range words {
+		if !strings.Contains(r.out+r.err, w) {
+			t.Errorf("not said: %q in\n%s%s", w, r.out, r.err)
+		}
+	}
+	return r
+}
+
+func TestEveryCommandHasHelpWithAnExample(t *testing.T) {
+	var c commands
+	k, err := parser(t.Context(), &process{}, &c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var leaves func(*kong.Node)
+	seen := 0
+	leaves = func(n *kong.Node) {
+		for _, child := range n.Children {
+			leaves(child)
+		}
+		if n.Type != kong.CommandNode || !n.Leaf() || n.Name == "completion" {
+			return
+		}
+		seen++
+		if n.Help == "" || !strings.Contains(n.Detail, "lanyard "+n.Path()) && !strings.Contains(n.Detail, n.FullPath()) {
+			t.Errorf("%s: help %q, detail without an example: %q", n.FullPath(), n.Help, n.Detail)
+		}
+	}
+	leaves(k.Model.Node)
+	if seen < 5 {
+		t.Errorf("%d commands", seen)
+	}
+}
+
+func TestHelpAndVersionEndTheCommand(t *testing.T) {
+	lanyard(t, "", "--help").want(t, exitDone).says(t, "Exit codes: 0 done", "serve", "completion")
+	lanyard(t, "", "export", "--help").want(t, exitDone).says(t, "lanyard export --with-secrets backup.jsonl")
+	if got := lanyard(t, "", "--version").want(t, exitDone).out; got != version+"\n" {
+		t.Errorf("version %q", got)
+	}
+}
+
+func TestWrongUseIsToldApartFromFailure(t *testing.T) {
+	dir := shortDir(t)
+	for name, c := range map[string]struct {
+		args []string
+		code int
+		says string
+	}{
+		"no command":      {nil, exitUsage, "expected one of"},
+		"unknown command": {[]string{"bake"}, exitUsage, "unexpected argument bake"},
+		"unknown flag":    {[]string{"export", "--nosuch"}, exitUsage, "unknown flag --nosuch"},
+		"missing flag":    {[]string{"admin", "create"}, exitUsage, "--email"},
+		"failure":         {[]string{"export", "--data", dir, dir + "/nowhere/x"}, exitFailed, "no such file"},
+	} {
+		t.Run(name, func(t *testing.T) { lanyard(t, "", c.args...).want(t, c.code).says(t, c.says) })
+	}
+	lanyardIn(t.Context(), []string{"LANYARD_NOSUCH=1"}, "", "export", "--data", dir).want(t, exitUsage).says(t, "LANYARD_NOSUCH")
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	lanyardIn(ended, environ(), "", "export", "--data", dir).want(t, exitInterrupted)
+}
+
+func TestExitCodesClassFaults(t *testing.T) {
+	for code, err := range map[int]error{
+		exitRefused: fmt.Errorf("suspend: %w", fault.New(fault.CodeLastAdmin, "The last one stays.")),
+		exitUsage:   fault.Invalidf("body.email", "expected an address"),
+		exitFailed:  fault.Wrap(fault.CodeUnavailable, errors.New("no answer")),
+		exitWanting: fmt.Errorf("doctor: %w", wanting{errors.New("no table")}),
+	} {
+		if got := exitCode(t.Context(), err); got != code {
+			t.Errorf("%v: exit code %d, want %d", err, got, code)
+		}
+	}
+	if got := plain(fault.Invalidf("body.email", "expected an address")); !strings.HasSuffix(got, "email: expected an address") {
+		t.Errorf("said %q", got)
+	}
+}
+
+func TestWhatUsersChoseCannotMoveTheCursor(t *testing.T) {
+	var out bytes.Buffer
+	err := output{Output: "table"}.show(&out, nil, []string{"AGENT"}, [][]string{{"curl\x1b[2J\nroot\u202e"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := out.String(); got != "AGENT\ncurl\ufffd[2J\ufffdroot\ufffd\n" {
+		t.Errorf("printed %q", got)
+	}
+}
+
+func TestCompletionScriptsNameTheBinary(t *testing.T) {
+	for _, shell := range []string{"bash", "zsh", "fish"} {
+		lanyard(t, "", "completion", "--code", shell).want(t, exitDone).says(t, "lanyard")
+	}
+	t.Setenv("COMP_LINE", "lanyard adm")
+	t.Setenv("COMP_POINT", "11")
+	if got := lanyard(t, "", "").want(t, exitDone).out; strings.TrimSpace(got) != "admin" {
+		t.Errorf("completed to %q", got)
+	}
+}
