@@ -5,7 +5,7 @@ ARCH ?= arm64
 LDFLAGS := -s -w
 PKGS := $(shell $(GO) list ./... 2>/dev/null | grep -v '/functions/')
 
-.PHONY: help run demo test test-functions test-javascript test-dynamodb check lint cover generate build build-check synth diff deploy test-infra build-cli bench fuzz clean
+.PHONY: help run demo test test-functions test-javascript test-dynamodb test-conformance check lint cover generate build build-check synth diff deploy test-infra build-cli bench fuzz clean
 
 help: ## Show this list
 	@grep -hE '^[a-z][a-zA-Z-]*:.*## ' $(MAKEFILE_LIST) | sort | awk -F':.*## ' '{printf "  \033[1m%-16s\033[0m %s\n", $$1, $$2}'
@@ -27,6 +27,13 @@ test-javascript: ## Run the JavaScript example against a Lanyard (needs Node 20 
 
 test-dynamodb: ## Run the store's and the services' tests on AWS's DynamoDB Local (needs Java 17 and npm)
 	tools/dynamodb-local.sh $(GO) test -count=1 ./pkg/... ./internal/...
+
+# Go's judges always run; those of npm where npm is, else their tests say so and
+# are skipped. No package's install script is run.
+test-conformance: ## Test vectors, JWT libraries, cookie jar and string lists of others
+	@if command -v npm >/dev/null; then cd conformance && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error; \
+	else echo "no npm here: only the judges written in Go run"; fi
+	cd conformance && $(GO) vet . && $(GO) test -count=1 .
 
 check: lint cover build ## Lint, coverage, generated files, all functions
 

@@ -68,8 +68,8 @@ func (c compact) verify(k VerificationKey) ([]byte, error) {
 	if c.header.Algorithm != string(k.Algorithm) {
 		return nil, fmt.Errorf("%w: algorithm is not the key's", ErrForged)
 	}
-	if err := k.Algorithm.verify(k.public, c.input, c.signature); err != nil {
-		return nil, fmt.Errorf("%w: bad signature", ErrForged)
+	if err := k.Verify(c.input, c.signature); err != nil {
+		return nil, err
 	}
 	payload, err := decode64(c.payload)
 	if err != nil {

@@ -96,6 +96,15 @@ func NewVerificationKey(id string, alg Algorithm, public any) (VerificationKey, 
 	return k, nil
 }
 
+// Verify checks a JOSE signature (RFC 7518 §3, RFC 8037 §3.1) over input by the
+// key's one algorithm. A failure is ErrForged, for whatever reason.
+func (k VerificationKey) Verify(input string, signature []byte) error {
+	if err := k.Algorithm.verify(k.public, input, signature); err != nil {
+		return fmt.Errorf("%w: bad signature", ErrForged)
+	}
+	return nil
+}
+
 // Same reports whether both are the very same key under the same id.
 func (k VerificationKey) Same(other VerificationKey) bool { return k.fingerprint == other.fingerprint }
 
