@@ -173,6 +173,7 @@ type onUser struct {
 	dryRun
 	output
 	acting
+	because
 	User string `arg:"" help:"Address, username or id."`
 }
 

@@ -47,7 +47,11 @@ func (w *where) deployment(ctx context.Context, p *process) (*deployment, error)
 
 // acting is the flag of commands that somebody answers for.
 type acting struct {
-	As     string `help:"Address, username or id of the super admin who acts. It may be left out where there is only one." placeholder:"WHO"`
+	As string `help:"Address, username or id of the super admin who acts. It may be left out where there is only one." placeholder:"WHO"`
+}
+
+// because is the flag of commands whose reason is recorded.
+type because struct {
 	Reason string `help:"Why; it is kept in the audit log." placeholder:"TEXT"`
 }
 

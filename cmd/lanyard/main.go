@@ -21,6 +21,9 @@ type commands struct {
 	Serve      serveCommand              `cmd:"" help:"Serve the whole API on one machine, on the embedded store."`
 	DB         dbCommand                 `cmd:"" name:"db" help:"Serve the embedded store on a port, for the AWS CLI and SAM."`
 	Admin      adminCommand              `cmd:"" help:"Manage super admins and users."`
+	Keys       keysCommand               `cmd:"" help:"Look at the key ring, rotate it, put keys away."`
+	Audit      auditCommand              `cmd:"" help:"Read the audit log."`
+	Mail       mailCommand               `cmd:"" help:"Look at mail that was not sent, and send it again."`
 	Export     exportCommand             `cmd:"" help:"Write everything in the table to a file."`
 	Restore    restoreCommand            `cmd:"" help:"Put an export into an empty table."`
 	Completion kongcompletion.Completion `cmd:"" help:"Print what turns on completion in bash, zsh or fish."`

@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"net/url"
 	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"time"
@@ -23,8 +22,6 @@ import (
 	"github.com/lanyard-auth/lanyard/pkg/mail"
 	"github.com/lanyard-auth/lanyard/pkg/service"
 	"github.com/lanyard-auth/lanyard/pkg/task"
-	"github.com/lanyard-auth/lanyard/pkg/token"
-	"github.com/lanyard-auth/lanyard/pkg/token/keystore"
 )
 
 // Help shows examples.
@@ -255,35 +252,4 @@ func publicURL(addr net.Addr) string {
 		host = "localhost"
 	}
 	return "http://" + net.JoinHostPort(host, port)
-}
-
-// openKeys opens the key ring; the file source makes one on the first run.
-func openKeys(ctx context.Context, cfg config.Config, dir string) (token.Source, error) {
-	var source token.Source
-	switch cfg.Keys.Source {
-	case "file":
-		f, err := keystore.NewFile(keystore.FileConfig{
-			Path: filepath.Join(dir, "keys.json"), Algorithm: token.Algorithm(cfg.Keys.Algorithm), Now: time.Now, Rand: rand.Reader,
-		})
-		if err != nil {
-			return nil, err
-		}
-		source = f
-	case "env":
-		ring, err := keystore.FromString(cfg.Keys.Ring)
-		if err != nil {
-			return nil, fmt.Errorf("LANYARD_KEYS: %w", err)
-		}
-		source = token.Static(ring)
-	default:
-		return nil, fmt.Errorf("LANYARD_KEYS_SOURCE=%s is for AWS: use file or env here", cfg.Keys.Source)
-	}
-	cached, err := assembly.CachedKeys(source, cfg.Keys.Reload, time.Now)
-	if err != nil {
-		return nil, err
-	}
-	if _, err := cached.Load(ctx); err != nil {
-		return nil, fmt.Errorf("load keys: %w", err)
-	}
-	return cached, nil
 }

@@ -71,6 +71,7 @@ const (
 	DelegationRevoked   Type = "delegation.revoked"
 	KeysRotated         Type = "keys.rotated"
 	KeyRetired          Type = "keys.retired"
+	MailResent          Type = "mail.resent"
 	Imported            Type = "import.applied"
 	ImportRolledBack    Type = "import.rolled_back"
 	AuditRead           Type = "audit.read"

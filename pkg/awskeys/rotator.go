@@ -30,14 +30,11 @@ type Rotator struct {
 	log       *slog.Logger
 }
 
-// NewRotator makes a rotator with the configured algorithm and age. The
-// overlap is what token.Ring.Rotate asks for: a token's life, the leeway, and
-// the time instances may sign with a ring they read before, the five minutes
-// for which they go on while the source fails included.
+// NewRotator makes a rotator with the configured algorithm and age.
 func NewRotator(c config.Config, store Store, now func() time.Time, rand io.Reader, log *slog.Logger) *Rotator {
 	return &Rotator{
 		store: store, algorithm: token.Algorithm(c.Keys.Algorithm), age: c.Keys.Rotate,
-		overlap: c.Token.TTL + c.Token.Leeway + c.Keys.Reload + 10*time.Minute, now: now, rand: rand, log: log,
+		overlap: c.KeyOverlap(), now: now, rand: rand, log: log,
 	}
 }
 

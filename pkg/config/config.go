@@ -321,6 +321,13 @@ func (c *Config) check() []string {
 	return out
 }
 
+// KeyOverlap is for how long a replaced signing key still verifies: a token's
+// life, the leeway, and the time instances may sign with a ring they read
+// before, the minutes for which they go on while its source fails included.
+func (c *Config) KeyOverlap() time.Duration {
+	return c.Token.TTL + c.Token.Leeway + c.Keys.Reload + 10*time.Minute
+}
+
 // Local reports whether the deployment serves a loopback host over plain http.
 func (c *Config) Local() bool {
 	u, err := url.Parse(c.PublicURL)

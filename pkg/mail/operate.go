@@ -92,35 +92,38 @@ func (r *Relay) listPartition(ctx context.Context, pk string, f Filter) ([]Entry
 
 // Resend puts a dead mail back into the outbox, with all its attempts, and
 // makes a waiting one due now. A mail whose link has ended is refused: the
-// person must ask for a new one.
-func (r *Relay) Resend(ctx context.Context, mailID string) error {
-	now := r.now()
-	var it item
-	err := r.table.Get(ctx, table.DeadMail(mailID), table.Strong, &it)
-	if errors.Is(err, table.ErrNotFound) {
-		return r.hurry(ctx, mailID, now)
-	}
-	if err != nil {
-		return fmt.Errorf("resend mail: %w", err)
-	}
-	if !it.useful(now) {
-		return fault.New(fault.CodeConflict, "The link in this mail has ended; a new one must be asked for.")
-	}
-	dead := it.Key
-	it.Key, it.Status, it.Attempts, it.Failure = table.Outbox(it.ID), Pending, 0, ""
-	it.NextAttemptAt, it.TTL = table.At(now), table.TTL(now.Add(keepPending))
-	if err := r.table.Transact(ctx, table.Delete(dead).IfExists(), table.Create(it)); err != nil {
-		return fmt.Errorf("resend mail: %w", err)
-	}
-	return nil
+// person must ask for a new one. also goes into the same transaction.
+func (r *Relay) Resend(ctx context.Context, mailID string, also ...*table.Write) error {
+	return r.resend(ctx, mailID, r.table.Transact, also)
 }
 
-// hurry makes a waiting mail due, unless a sender is at it.
-func (r *Relay) hurry(ctx context.Context, mailID string, now time.Time) error {
-	err := r.table.Write(ctx, table.Update(table.Outbox(mailID)).Set("nextAttemptAt", table.At(now)).
-		If("attribute_exists(PK) AND (attribute_not_exists(heldUntil) OR heldUntil <= ?)", table.At(now)).
-		Else(fault.New(fault.CodeNotFound, "No mail of this id waits or was given up.")))
-	if err != nil {
+// RehearseResend gives the error that Resend would give, and changes nothing.
+func (r *Relay) RehearseResend(ctx context.Context, mailID string) error {
+	return r.resend(ctx, mailID, r.table.Rehearse, nil)
+}
+
+func (r *Relay) resend(ctx context.Context, mailID string, transact func(context.Context, ...*table.Write) error, also []*table.Write) error {
+	now := r.now()
+	var it item
+	var writes []*table.Write
+	err := r.table.Get(ctx, table.DeadMail(mailID), table.Strong, &it)
+	switch {
+	case errors.Is(err, table.ErrNotFound):
+		// A waiting one becomes due, unless a sender is at it.
+		writes = []*table.Write{table.Update(table.Outbox(mailID)).Set("nextAttemptAt", table.At(now)).
+			If("attribute_exists(PK) AND (attribute_not_exists(heldUntil) OR heldUntil <= ?)", table.At(now)).
+			Else(fault.New(fault.CodeNotFound, "No mail of this id waits or was given up."))}
+	case err != nil:
+		return fmt.Errorf("resend mail: %w", err)
+	case !it.useful(now):
+		return fault.New(fault.CodeConflict, "The link in this mail has ended; a new one must be asked for.")
+	default:
+		dead := it.Key
+		it.Key, it.Status, it.Attempts, it.Failure = table.Outbox(it.ID), Pending, 0, ""
+		it.NextAttemptAt, it.TTL = table.At(now), table.TTL(now.Add(keepPending))
+		writes = []*table.Write{table.Delete(dead).IfExists(), table.Create(it)}
+	}
+	if err := transact(ctx, append(writes, also...)...); err != nil {
 		return fmt.Errorf("resend mail: %w", err)
 	}
 	return nil
