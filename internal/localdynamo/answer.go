@@ -1,81 +1,52 @@
 package localdynamo
 
 import (
-	"strconv"
-
+	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/lanyard-auth/lanyard/internal/localdynamo/attr"
 )
 
-// object writes a JSON object member by member into one buffer: answers are
-// mostly items, which are written where they belong and not copied again.
-type object struct{ b []byte }
-
-func newObject() *object { return &object{b: append(make([]byte, 0, 512), '{')} }
-
-func (o *object) key(name string) {
-	if last := o.b[len(o.b)-1]; last != '{' {
-		o.b = append(o.b, ',')
-	}
-	o.b = append(append(append(o.b, '"'), name...), '"', ':')
+// marshal writes an answer, or what is stored of a table.
+func marshal(v any) ([]byte, error) {
+	return json.Marshal(v, json.Deterministic(true), jsontext.AllowInvalidUTF8(true))
 }
 
-func (o *object) string(name, value string) {
-	o.key(name)
-	// The only error is invalid UTF-8, which is written as U+FFFD.
-	o.b, _ = jsontext.AppendQuote(o.b, value)
+// item is an item or key in an answer: written into the answer's own buffer.
+type item attr.Item
+
+// MarshalJSONTo implements json.MarshalerTo.
+func (it item) MarshalJSONTo(e *jsontext.Encoder) error {
+	return e.WriteValue(attr.AppendItemJSON(e.AvailableBuffer(), attr.Item(it)))
 }
 
-func (o *object) int(name string, n int) {
-	o.key(name)
-	o.b = strconv.AppendInt(o.b, int64(n), 10)
+// itemAnswer is what an operation on one item answers.
+type itemAnswer struct {
+	Item                  item        `json:",omitzero"`
+	Attributes            item        `json:",omitzero"`
+	ConsumedCapacity      *capacity   `json:",omitzero"`
+	ItemCollectionMetrics *collection `json:",omitzero"`
 }
 
-func (o *object) float(name string, f float64) {
-	o.key(name)
-	o.b = strconv.AppendFloat(o.b, f, 'f', 1, 64)
+// writesAnswer is what an operation that writes several items answers.
+type writesAnswer struct {
+	UnprocessedItems      *struct{}               `json:",omitzero"`
+	ConsumedCapacity      []capacity              `json:",omitzero"`
+	ItemCollectionMetrics map[string][]collection `json:",omitzero"`
 }
 
-func (o *object) item(name string, it attr.Item) {
-	o.key(name)
-	o.b = attr.AppendItemJSON(o.b, it)
+// searchAnswer is what Query and Scan answer.
+type searchAnswer struct {
+	Items            []item `json:",omitzero"`
+	Count            int
+	ScannedCount     int
+	LastEvaluatedKey item      `json:",omitzero"`
+	ConsumedCapacity *capacity `json:",omitzero"`
 }
 
-func (o *object) items(name string, items []attr.Item) {
-	o.list(name, len(items), func(i int) { o.b = attr.AppendItemJSON(o.b, items[i]) })
+// collection are the metrics of an item collection. The size is an estimate by
+// contract, in ranges of a gigabyte: here always the smallest.
+type collection struct {
+	ItemCollectionKey   item
+	SizeEstimateRangeGB [2]float64
 }
-
-// raw writes a member whose value is JSON already.
-func (o *object) raw(name, value string) {
-	o.key(name)
-	o.b = append(o.b, value...)
-}
-
-// object writes an object where a value belongs.
-func (o *object) object(fill func()) {
-	o.b = append(o.b, '{')
-	fill()
-	o.b = append(o.b, '}')
-}
-
-// nest writes a member that is an object itself.
-func (o *object) nest(name string, fill func()) {
-	o.key(name)
-	o.object(fill)
-}
-
-// list writes an array of n elements, each written by one.
-func (o *object) list(name string, n int, one func(i int)) {
-	o.key(name)
-	o.b = append(o.b, '[')
-	for i := range n {
-		if i > 0 {
-			o.b = append(o.b, ',')
-		}
-		one(i)
-	}
-	o.b = append(o.b, ']')
-}
-
-func (o *object) done() []byte { return append(o.b, '}') }

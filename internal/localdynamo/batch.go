@@ -6,7 +6,6 @@ import (
 	"maps"
 	"slices"
 
-	"github.com/go-json-experiment/json"
 	"go.etcd.io/bbolt"
 
 	"github.com/lanyard-auth/lanyard/internal/localdynamo/attr"
@@ -90,7 +89,7 @@ func javaList(n int) string {
 	return fmt.Sprintf("[%d elements]", n)
 }
 
-func batchWrite(ctx context.Context, c *call, r *batchWriteRequest) ([]byte, error) {
+func batchWrite(ctx context.Context, c *call, r *batchWriteRequest) (any, error) {
 	size := 0
 	for _, op := range r.ops {
 		size += attr.ItemSize(op.req.Item)
@@ -105,31 +104,24 @@ func batchWrite(ctx context.Context, c *call, r *batchWriteRequest) ([]byte, err
 		return nil, err
 	}
 	c.spendAll(r.ops)
-	o := newObject()
-	o.raw("UnprocessedItems", "{}")
-	c.capacity(o, r.ReturnConsumedCapacity, true, "")
-	r.collections(o, r.ops)
-	return o.done(), nil
+	return writesAnswer{&struct{}{}, c.capacities(r.ReturnConsumedCapacity, ""), r.collections(r.ops)}, nil
 }
 
-// collections writes the metrics of the item collections that writes touched,
-// if the request asks for them.
-func (a *asked) collections(o *object, ops []*itemOp) {
+// collections are the metrics of the item collections that writes touched, if
+// the request asks for them.
+func (a *asked) collections(ops []*itemOp) map[string][]collection {
 	if !is(a.ReturnItemCollectionMetrics, "SIZE") {
-		return
+		return nil
 	}
-	touched := map[string][]*itemOp{}
+	touched := map[string][]collection{}
+	seen := map[string]bool{}
 	for _, op := range ops {
-		if op.t.hasLocalIndex() && op.kind != "ConditionCheckItem" {
-			touched[op.t.name] = append(touched[op.t.name], op)
+		if id := op.t.name + string(prefix(op.hash)); op.t.hasLocalIndex() && op.kind != "ConditionCheckItem" && !seen[id] {
+			seen[id] = true
+			touched[op.t.name] = append(touched[op.t.name], op.collection())
 		}
 	}
-	o.nest("ItemCollectionMetrics", func() {
-		for _, name := range slices.Sorted(maps.Keys(touched)) {
-			one := slices.CompactFunc(touched[name], func(a, b *itemOp) bool { return attr.Equal(a.hash, b.hash) })
-			o.list(name, len(one), func(i int) { o.object(func() { one[i].collection(o) }) })
-		}
-	})
+	return touched
 }
 
 func (r *batchGetRequest) check(c *call, v *violations) error {
@@ -188,7 +180,7 @@ func (r *batchGetRequest) reads() ([]*itemOp, error) {
 	return ops, nil
 }
 
-func batchGet(ctx context.Context, c *call, r *batchGetRequest) ([]byte, error) {
+func batchGet(ctx context.Context, c *call, r *batchGetRequest) (any, error) {
 	ops, err := r.reads()
 	if err != nil {
 		return nil, err
@@ -196,7 +188,10 @@ func batchGet(ctx context.Context, c *call, r *batchGetRequest) ([]byte, error) 
 	if err := c.bindAll(ops, twiceInBatch); err != nil {
 		return nil, err
 	}
-	found, unprocessed, size := map[string][]attr.Item{}, map[string]*unprocessedKeys{}, 0
+	found, unprocessed, size := map[string][]item{}, map[string]*unprocessedKeys{}, 0
+	for name := range r.RequestItems {
+		found[name] = []item{}
+	}
 	err = c.engine.view(ctx, func(tx *bbolt.Tx) error {
 		for _, op := range ops {
 			if size >= maxBatchSize {
@@ -209,7 +204,7 @@ func batchGet(ctx context.Context, c *call, r *batchGetRequest) ([]byte, error) 
 			size += attr.ItemSize(op.old)
 			c.spend(op.t).table += readUnits(attr.ItemSize(op.old), op.req.ConsistentRead, 1)
 			if op.old != nil {
-				found[op.t.name] = append(found[op.t.name], op.paths.Apply(op.old))
+				found[op.t.name] = append(found[op.t.name], item(op.paths.Apply(op.old)))
 			}
 		}
 		return nil
@@ -217,19 +212,11 @@ func batchGet(ctx context.Context, c *call, r *batchGetRequest) ([]byte, error) 
 	if err != nil {
 		return nil, err
 	}
-	rest, err := json.Marshal(unprocessed)
-	if err != nil {
-		return nil, err
-	}
-	o := newObject()
-	o.nest("Responses", func() {
-		for name := range r.RequestItems {
-			o.items(name, found[name])
-		}
-	})
-	o.raw("UnprocessedKeys", string(rest))
-	c.capacity(o, r.ReturnConsumedCapacity, true, "")
-	return o.done(), nil
+	return struct {
+		Responses        map[string][]item
+		UnprocessedKeys  map[string]*unprocessedKeys
+		ConsumedCapacity []capacity `json:",omitzero"`
+	}{found, unprocessed, c.capacities(r.ReturnConsumedCapacity, "")}, nil
 }
 
 // unprocessedKeys are the keys that a full answer had no room for, in the form

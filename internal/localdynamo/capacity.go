@@ -1,10 +1,5 @@
 package localdynamo
 
-import (
-	"maps"
-	"slices"
-)
-
 // consumed is what a request consumed of one table and its indexes, in capacity
 // units ("Read and write operations in DynamoDB": 4 KB a read unit, half for an
 // eventually consistent read; 1 KB a write unit; twice in a transaction).
@@ -67,42 +62,62 @@ func (c *call) spend(t *table) *consumed {
 	return s
 }
 
-// capacity writes ConsumedCapacity if the request asks for it: one object, or a
-// list for the operations on several tables. kind is "Read" or "Write" for a
-// transaction, whose units are told apart.
-func (c *call) capacity(o *object, level *string, list bool, kind string) {
-	if level == nil || *level == "NONE" {
-		return
-	}
-	one := func(s *consumed) {
-		o.string("TableName", s.of.name)
-		o.units(s.total(), kind)
-		if *level != "INDEXES" {
-			return
-		}
-		o.nest("Table", func() { o.units(s.table, kind) })
-		for name, global := range map[string]bool{"LocalSecondaryIndexes": false, "GlobalSecondaryIndexes": true} {
-			used := slices.DeleteFunc(slices.Collect(maps.Keys(s.indexes)), func(ix *index) bool { return ix.global != global })
-			if len(used) == 0 {
-				continue
-			}
-			o.nest(name, func() {
-				for _, ix := range used {
-					o.nest(ix.name, func() { o.units(s.indexes[ix], kind) })
-				}
-			})
-		}
-	}
-	if list {
-		o.list("ConsumedCapacity", len(c.spent), func(i int) { o.object(func() { one(c.spent[i]) }) })
-	} else {
-		o.nest("ConsumedCapacity", func() { one(c.spent[0]) })
-	}
+// capacity is a ConsumedCapacity.
+type capacity struct {
+	TableName string
+	units
+	Table                  *units           `json:",omitzero"`
+	LocalSecondaryIndexes  map[string]units `json:",omitzero"`
+	GlobalSecondaryIndexes map[string]units `json:",omitzero"`
 }
 
-func (o *object) units(units float64, kind string) {
-	o.float("CapacityUnits", units)
-	if kind != "" {
-		o.float(kind+"CapacityUnits", units)
+type units struct {
+	CapacityUnits      float64
+	ReadCapacityUnits  float64 `json:",omitzero"`
+	WriteCapacityUnits float64 `json:",omitzero"`
+}
+
+// capacities is what the call consumed of each table, if the request asks for
+// it. kind is "Read" or "Write" for a transaction, whose units are told apart.
+func (c *call) capacities(level *string, kind string) (all []capacity) {
+	if level == nil || *level == none {
+		return nil
 	}
+	of := func(n float64) units {
+		u := units{CapacityUnits: n}
+		switch kind {
+		case "Read":
+			u.ReadCapacityUnits = n
+		case "Write":
+			u.WriteCapacityUnits = n
+		}
+		return u
+	}
+	for _, s := range c.spent {
+		one := capacity{TableName: s.of.name, units: of(s.total())}
+		if *level == "INDEXES" {
+			table := of(s.table)
+			one.Table = &table
+			for ix, n := range s.indexes {
+				indexes := &one.LocalSecondaryIndexes
+				if ix.global {
+					indexes = &one.GlobalSecondaryIndexes
+				}
+				if *indexes == nil {
+					*indexes = map[string]units{}
+				}
+				(*indexes)[ix.name] = of(n)
+			}
+		}
+		all = append(all, one)
+	}
+	return all
+}
+
+// capacity is what the call consumed of its one table.
+func (c *call) capacity(level *string) *capacity {
+	if all := c.capacities(level, ""); all != nil {
+		return &all[0]
+	}
+	return nil
 }

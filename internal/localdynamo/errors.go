@@ -19,8 +19,9 @@ type apiError struct {
 
 // reason is one of a cancelled transaction's reasons.
 type reason struct {
-	code, message string
-	item          attr.Item
+	Code    string
+	Message string `json:",omitzero"`
+	Item    item   `json:",omitzero"`
 }
 
 func (e *apiError) Error() string { return e.code + ": " + e.message }
@@ -69,37 +70,26 @@ func asAPI(err error) *apiError {
 // body writes the error as AWS does: the name with its namespace, the message,
 // and what the exception carries.
 func (e *apiError) body() []byte {
-	space, message := "com.amazonaws.dynamodb.v20120810#", "message"
+	out := struct {
+		Type                string   `json:"__type"`
+		Lower               string   `json:"message,omitzero"`
+		Upper               string   `json:"Message,omitzero"`
+		Item                item     `json:",omitzero"`
+		CancellationReasons []reason `json:",omitzero"`
+	}{"com.amazonaws.dynamodb.v20120810#" + e.code, e.message, "", item(e.item), e.reasons}
 	switch e.code {
 	case "ValidationException":
-		space = "com.amazon.coral.validate#"
+		out.Type = "com.amazon.coral.validate#" + e.code
 	case "SerializationException", "UnknownOperationException", "AccessDeniedException",
 		"MissingAuthenticationTokenException", "InternalServerError":
-		space = "com.amazon.coral.service#"
+		out.Type = "com.amazon.coral.service#" + e.code
 	}
 	if e.code == "AccessDeniedException" || e.code == "TransactionCanceledException" {
-		message = "Message"
+		out.Lower, out.Upper = "", e.message
 	}
-	o := newObject()
-	o.string("__type", space+e.code)
-	if e.message != "" {
-		o.string(message, e.message)
+	body, err := marshal(out)
+	if err != nil { // of strings and stored items there is none
+		panic(err)
 	}
-	if e.item != nil {
-		o.item("Item", e.item)
-	}
-	if e.reasons != nil {
-		o.list("CancellationReasons", len(e.reasons), func(i int) {
-			o.object(func() {
-				o.string("Code", e.reasons[i].code)
-				if e.reasons[i].message != "" {
-					o.string("Message", e.reasons[i].message)
-				}
-				if e.reasons[i].item != nil {
-					o.item("Item", e.reasons[i].item)
-				}
-			})
-		})
-	}
-	return o.done()
+	return body
 }

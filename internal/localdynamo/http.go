@@ -51,7 +51,7 @@ type operation func(context.Context, *call) ([]byte, error)
 // keyed is an operation that asks the policy itself, because what is allowed
 // depends on keys. The request is decoded and checked against the constraints
 // of the API's model; what else its check finds is told after those.
-func keyed[R any](run func(context.Context, *call, *R) ([]byte, error)) operation {
+func keyed[R any](run func(context.Context, *call, *R) (any, error)) operation {
 	return func(ctx context.Context, c *call) ([]byte, error) {
 		r, err := decode[R](c.body)
 		if err != nil {
@@ -66,12 +66,16 @@ func keyed[R any](run func(context.Context, *call, *R) ([]byte, error)) operatio
 		if err := cmp.Or(v.err(), err); err != nil {
 			return nil, err
 		}
-		return run(ctx, c, r)
+		answer, err := run(ctx, c, r)
+		if err != nil {
+			return nil, err
+		}
+		return marshal(answer)
 	}
 }
 
 // keyless is an operation on tables.
-func keyless[R any](run func(context.Context, *call, *R) ([]byte, error)) operation {
+func keyless[R any](run func(context.Context, *call, *R) (any, error)) operation {
 	return func(ctx context.Context, c *call) ([]byte, error) {
 		if err := c.allow(c.op, nil, nil, attr.Value{}); err != nil {
 			return nil, err

@@ -212,7 +212,7 @@ func (c *call) spendAll(ops []*itemOp) {
 }
 
 // writeItem is PutItem, UpdateItem and DeleteItem.
-func writeItem(ctx context.Context, c *call, r *request) ([]byte, error) {
+func writeItem(ctx context.Context, c *call, r *request) (any, error) {
 	op := &itemOp{kind: c.op, req: r}
 	ops := []*itemOp{op}
 	if err := c.ready(ops, ""); err != nil {
@@ -222,22 +222,16 @@ func writeItem(ctx context.Context, c *call, r *request) ([]byte, error) {
 		return nil, err
 	}
 	c.spendAll(ops)
-	o := newObject()
-	if out := op.returned(); out != nil {
-		o.item("Attributes", out)
-	}
-	c.capacity(o, r.ReturnConsumedCapacity, false, "")
+	answer := itemAnswer{Attributes: item(op.returned()), ConsumedCapacity: c.capacity(r.ReturnConsumedCapacity)}
 	if op.t.hasLocalIndex() && is(r.ReturnItemCollectionMetrics, "SIZE") {
-		o.nest("ItemCollectionMetrics", func() { op.collection(o) })
+		touched := op.collection()
+		answer.ItemCollectionMetrics = &touched
 	}
-	return o.done(), nil
+	return answer, nil
 }
 
-// collection writes the metrics of an item collection. The size is an estimate
-// by contract, in ranges of a gigabyte: here always the smallest.
-func (op *itemOp) collection(o *object) {
-	o.item("ItemCollectionKey", attr.Item{op.t.keys.hash.Name: op.hash})
-	o.raw("SizeEstimateRangeGB", "[0.0,1.0]")
+func (op *itemOp) collection() collection {
+	return collection{item{op.t.keys.hash.Name: op.hash}, [2]float64{0, 1}}
 }
 
 // returned is what ReturnValues asks for, or nil.
@@ -259,7 +253,7 @@ func (op *itemOp) returned() attr.Item {
 	return nil
 }
 
-func getItem(ctx context.Context, c *call, r *request) ([]byte, error) {
+func getItem(ctx context.Context, c *call, r *request) (any, error) {
 	op := &itemOp{kind: c.op, req: r}
 	if err := c.ready([]*itemOp{op}, ""); err != nil {
 		return nil, err
@@ -268,10 +262,5 @@ func getItem(ctx context.Context, c *call, r *request) ([]byte, error) {
 		return nil, err
 	}
 	c.spend(op.t).table += readUnits(attr.ItemSize(op.old), r.ConsistentRead, 1)
-	o := newObject()
-	if op.old != nil {
-		o.item("Item", op.paths.Apply(op.old))
-	}
-	c.capacity(o, r.ReturnConsumedCapacity, false, "")
-	return o.done(), nil
+	return itemAnswer{Item: item(op.paths.Apply(op.old)), ConsumedCapacity: c.capacity(r.ReturnConsumedCapacity)}, nil
 }

@@ -138,7 +138,7 @@ func (k FaultKind) error(operation string) error {
 	case Conflict:
 		const message = "Transaction is ongoing for the item"
 		if strings.HasPrefix(operation, "Transact") {
-			return cancelled([]reason{{code: "TransactionConflict", message: message}}, []string{"TransactionConflict"})
+			return cancelled([]reason{{Code: "TransactionConflict", Message: message}}, []string{"TransactionConflict"})
 		}
 		return refuse("TransactionConflictException", message)
 	}

@@ -31,16 +31,15 @@ type search struct {
 	backward bool
 }
 
-// page is what a search found.
+// page is what a search found: the answer, and how many bytes it read of the
+// table or index, and of the table besides an index.
 type page struct {
-	items          []attr.Item
-	count, scanned int
-	size, fetched  int
-	last           attr.Item // where the next page begins, nil at the end
+	searchAnswer
+	size, fetched int
 }
 
 // searchItems is Query and Scan.
-func searchItems(ctx context.Context, c *call, r *request) ([]byte, error) {
+func searchItems(ctx context.Context, c *call, r *request) (any, error) {
 	isQuery := c.op == "Query"
 	expressions, old := []string{"ProjectionExpression", "FilterExpression"}, []string{"AttributesToGet", "ScanFilter", "ConditionalOperator"}
 	if isQuery {
@@ -66,28 +65,21 @@ func searchItems(ctx context.Context, c *call, r *request) ([]byte, error) {
 		return nil, err
 	}
 	var found page
+	if !is(r.Select, "COUNT") {
+		found.Items = []item{}
+	}
 	if err := c.engine.view(ctx, func(tx *bbolt.Tx) error { return s.run(tx, &found) }); err != nil {
 		return nil, err
 	}
-	spent := c.spend(s.t)
-	units := readUnits(found.size, r.ConsistentRead, 1)
+	spent, units := c.spend(s.t), readUnits(found.size, r.ConsistentRead, 1)
 	if s.ix == nil {
 		spent.table += units
 	} else {
 		spent.index(s.ix, units)
 		spent.table += readUnits(found.fetched, r.ConsistentRead, 0)
 	}
-	o := newObject()
-	if !is(r.Select, "COUNT") {
-		o.items("Items", found.items)
-	}
-	o.int("Count", found.count)
-	o.int("ScannedCount", found.scanned)
-	if found.last != nil {
-		o.item("LastEvaluatedKey", found.last)
-	}
-	c.capacity(o, r.ReturnConsumedCapacity, false, "")
-	return o.done(), nil
+	found.ConsumedCapacity = c.capacity(r.ReturnConsumedCapacity)
+	return found.searchAnswer, nil
 }
 
 // checkSearch checks the parameters that expressions do not depend on.
@@ -327,14 +319,14 @@ func (s *search) run(tx *bbolt.Tx, found *page) error {
 	key, raw := s.first(cursor)
 	var it attr.Item
 	for key != nil && s.within(key) {
-		if found.size >= maxPage || s.req.Limit != nil && found.scanned >= *s.req.Limit {
+		if found.size >= maxPage || s.req.Limit != nil && found.ScannedCount >= *s.req.Limit {
 			break
 		}
 		var err error
 		if it, err = attr.DecodeItem(raw); err != nil {
 			return err
 		}
-		found.scanned++
+		found.ScannedCount++
 		found.size += attr.ItemSize(it)
 		if err := s.take(items, it, found); err != nil {
 			return err
@@ -346,11 +338,12 @@ func (s *search) run(tx *bbolt.Tx, found *page) error {
 		}
 	}
 	// A full page names its last item even when no other follows.
-	if it != nil && (key != nil && s.within(key) || s.req.Limit != nil && found.scanned >= *s.req.Limit) {
-		found.last = s.t.keys.pick(it, attr.Item{})
+	if it != nil && (key != nil && s.within(key) || s.req.Limit != nil && found.ScannedCount >= *s.req.Limit) {
+		last := s.t.keys.pick(it, attr.Item{})
 		if s.ix != nil {
-			found.last = s.keys.pick(it, found.last)
+			last = s.keys.pick(it, last)
 		}
+		found.LastEvaluatedKey = item(last)
 	}
 	return nil
 }
@@ -368,9 +361,9 @@ func (s *search) take(items *bbolt.Bucket, it attr.Item, found *page) error {
 	if !s.condition.Eval(it) {
 		return nil
 	}
-	found.count++
-	if !is(s.req.Select, "COUNT") {
-		found.items = append(found.items, s.paths.Apply(it))
+	found.Count++
+	if found.Items != nil {
+		found.Items = append(found.Items, item(s.paths.Apply(it)))
 	}
 	return nil
 }

@@ -70,8 +70,6 @@ type projection struct {
 	NonKeyAttributes []string `json:",omitzero"`
 }
 
-func marshal(v any) ([]byte, error) { return json.Marshal(v, json.Deterministic(true)) }
-
 // compile makes the schema that the operations work with.
 func (r *tableRecord) compile() *table {
 	kinds := map[string]attr.Kind{}
@@ -215,7 +213,7 @@ func (r *tableRequest) named(c *call) (*table, error) {
 	return t, nil
 }
 
-func createTable(ctx context.Context, c *call, def *tableDefinition) ([]byte, error) {
+func createTable(ctx context.Context, c *call, def *tableDefinition) (any, error) {
 	t, err := c.engine.alterTable(ctx, *def.TableName, func(tx *writeTx, t *table) (*tableRecord, error) {
 		if t != nil {
 			return nil, refuse("ResourceInUseException", "Table already exists: %s", t.name)
@@ -242,7 +240,7 @@ func createTable(ctx context.Context, c *call, def *tableDefinition) ([]byte, er
 	return c.describe(ctx, "TableDescription", t, "CREATING", "CREATING")
 }
 
-func deleteTable(ctx context.Context, c *call, r *tableRequest) ([]byte, error) {
+func deleteTable(ctx context.Context, c *call, r *tableRequest) (any, error) {
 	t, err := r.named(c)
 	if err != nil {
 		return nil, err
@@ -263,7 +261,7 @@ func deleteTable(ctx context.Context, c *call, r *tableRequest) ([]byte, error) 
 	return answer, err
 }
 
-func describeTable(ctx context.Context, c *call, r *tableRequest) ([]byte, error) {
+func describeTable(ctx context.Context, c *call, r *tableRequest) (any, error) {
 	t, err := r.named(c)
 	if err != nil {
 		return nil, err
@@ -282,7 +280,7 @@ func (r *listRequest) check(_ *call, v *violations) error {
 	return nil
 }
 
-func listTables(_ context.Context, c *call, r *listRequest) ([]byte, error) {
+func listTables(_ context.Context, c *call, r *listRequest) (any, error) {
 	limit := 100
 	if r.Limit != nil {
 		limit = *r.Limit
@@ -291,13 +289,14 @@ func listTables(_ context.Context, c *call, r *listRequest) ([]byte, error) {
 	if start := r.ExclusiveStartTableName; start != nil {
 		names = slices.DeleteFunc(names, func(name string) bool { return name <= *start })
 	}
-	o := newObject()
-	shown := names[:min(limit, len(names))]
-	o.list("TableNames", len(shown), func(i int) { o.b = fmt.Appendf(o.b, "%q", shown[i]) })
+	out := struct {
+		TableNames             []string
+		LastEvaluatedTableName string `json:",omitzero"`
+	}{TableNames: names[:min(limit, len(names))]}
 	if len(names) > limit {
-		o.string("LastEvaluatedTableName", shown[limit-1])
+		out.LastEvaluatedTableName = names[limit-1]
 	}
-	return o.done(), nil
+	return out, nil
 }
 
 // updateRequest are the parameters of UpdateTable.
@@ -313,7 +312,7 @@ type updateRequest struct {
 	GlobalSecondaryIndexUpdates []struct{ Create, Update, Delete *indexDefinition }
 }
 
-func updateTable(ctx context.Context, c *call, r *updateRequest) ([]byte, error) {
+func updateTable(ctx context.Context, c *call, r *updateRequest) (any, error) {
 	t, err := c.engine.changeTable(ctx, *r.TableName, r.apply)
 	if err != nil {
 		return nil, err

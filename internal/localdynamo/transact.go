@@ -80,7 +80,7 @@ func cancel(failures []error) error {
 	failed := false
 	reasons, codes := make([]reason, len(failures)), make([]string, len(failures))
 	for i, err := range failures {
-		reasons[i].code = "None"
+		reasons[i].Code = "None"
 		if err != nil {
 			failed = true
 			api := asAPI(err)
@@ -88,14 +88,14 @@ func cancel(failures []error) error {
 			case strings.HasPrefix(api.message, emptyKeyMessage):
 				return err
 			case api.code == "ConditionalCheckFailedException":
-				reasons[i] = reason{"ConditionalCheckFailed", api.message, api.item}
+				reasons[i] = reason{"ConditionalCheckFailed", api.message, item(api.item)}
 			case api.code == "ValidationException":
 				reasons[i] = reason{"ValidationError", api.message, nil}
 			default:
 				return err
 			}
 		}
-		codes[i] = reasons[i].code
+		codes[i] = reasons[i].Code
 	}
 	if !failed {
 		return nil
@@ -108,7 +108,7 @@ func cancelled(reasons []reason, codes []string) error {
 		message: fmt.Sprintf("Transaction cancelled, please refer cancellation reasons for specific reasons [%s]", strings.Join(codes, ", "))}
 }
 
-func transactWrite(ctx context.Context, c *call, r *transactRequest) ([]byte, error) {
+func transactWrite(ctx context.Context, c *call, r *transactRequest) (any, error) {
 	if err := c.ready(r.ops, twiceInTransaction); err != nil {
 		return nil, err
 	}
@@ -142,12 +142,11 @@ func transactWrite(ctx context.Context, c *call, r *transactRequest) ([]byte, er
 		op.cost.scale(2)
 	}
 	c.spendAll(r.ops)
-	o := newObject()
-	c.capacity(o, r.ReturnConsumedCapacity, true, kind)
+	answer := writesAnswer{ConsumedCapacity: c.capacities(r.ReturnConsumedCapacity, kind)}
 	if !repeated {
-		r.collections(o, r.ops)
+		answer.ItemCollectionMetrics = r.collections(r.ops)
 	}
-	return o.done(), nil
+	return answer, nil
 }
 
 // errRepeated ends a transaction that was done before under the same token.
@@ -195,7 +194,7 @@ func tokenExpiry(used []byte) time.Time {
 	return time.Unix(0, int64(binary.BigEndian.Uint64(used)))
 }
 
-func transactGet(ctx context.Context, c *call, r *transactRequest) ([]byte, error) {
+func transactGet(ctx context.Context, c *call, r *transactRequest) (any, error) {
 	if err := c.ready(r.ops, twiceInTransaction); err != nil {
 		return nil, err
 	}
@@ -215,14 +214,12 @@ func transactGet(ctx context.Context, c *call, r *transactRequest) ([]byte, erro
 	if size > maxTransactSize {
 		return nil, errTransactSize()
 	}
-	o := newObject()
-	c.capacity(o, r.ReturnConsumedCapacity, true, "Read")
-	o.list("Responses", len(r.ops), func(i int) {
-		o.object(func() {
-			if r.ops[i].old != nil {
-				o.item("Item", r.ops[i].paths.Apply(r.ops[i].old))
-			}
-		})
-	})
-	return o.done(), nil
+	found := make([]itemAnswer, len(r.ops))
+	for i, op := range r.ops {
+		found[i].Item = item(op.paths.Apply(op.old))
+	}
+	return struct {
+		Responses        []itemAnswer
+		ConsumedCapacity []capacity `json:",omitzero"`
+	}{found, c.capacities(r.ReturnConsumedCapacity, "Read")}, nil
 }

@@ -127,7 +127,7 @@ func (r *ttlRequest) check(_ *call, v *violations) error {
 	return nil
 }
 
-func updateTTL(ctx context.Context, c *call, r *ttlRequest) ([]byte, error) {
+func updateTTL(ctx context.Context, c *call, r *ttlRequest) (any, error) {
 	spec := r.TimeToLiveSpecification
 	_, err := c.engine.changeTable(ctx, *r.TableName, func(root *bbolt.Bucket, record *tableRecord) error {
 		switch {
@@ -153,22 +153,17 @@ func updateTTL(ctx context.Context, c *call, r *ttlRequest) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return marshal(map[string]any{"TimeToLiveSpecification": spec})
+	return map[string]any{"TimeToLiveSpecification": spec}, nil
 }
 
-func describeTTL(_ context.Context, c *call, r *tableRequest) ([]byte, error) {
+func describeTTL(_ context.Context, c *call, r *tableRequest) (any, error) {
 	t, err := r.named(c)
 	if err != nil {
 		return nil, err
 	}
-	o := newObject()
-	o.nest("TimeToLiveDescription", func() {
-		if t.record.TTL == "" {
-			o.string("TimeToLiveStatus", "DISABLED")
-			return
-		}
-		o.string("TimeToLiveStatus", "ENABLED")
-		o.string("AttributeName", t.record.TTL)
-	})
-	return o.done(), nil
+	status := map[string]string{"TimeToLiveStatus": "DISABLED"}
+	if t.record.TTL != "" {
+		status = map[string]string{"TimeToLiveStatus": "ENABLED", "AttributeName": t.record.TTL}
+	}
+	return map[string]any{"TimeToLiveDescription": status}, nil
 }
