@@ -172,6 +172,9 @@ func (r *request) check(c *call, v *violations) error {
 func (r *request) checkAt(v *violations, kind, path string) {
 	v.required(r.TableName != nil, path+"tableName")
 	v.name(r.TableName, path+"tableName", 1, 255)
+	if path == "" && is(r.TableName, "") {
+		return // AWS looks no further
+	}
 	v.name(r.IndexName, path+"indexName", 3, 255)
 	v.enum(r.ReturnConsumedCapacity, path+"returnConsumedCapacity", "INDEXES", "TOTAL", none)
 	v.enum(r.ReturnItemCollectionMetrics, path+"returnItemCollectionMetrics", "SIZE", none)

@@ -2,13 +2,10 @@ package attr
 
 import "encoding/binary"
 
-// EncodeKey returns bytes whose order is DynamoDB's order of the key values of
+// AppendKey appends bytes whose order is DynamoDB's order of the key values of
 // one type: strings and binaries by bytes, numbers by value. An encoding ends
 // itself, so several may be put one after another: none is a prefix of another.
 // Values of other types encode to nothing.
-func EncodeKey(v Value) []byte { return AppendKey(nil, v) }
-
-// AppendKey appends EncodeKey(v) to b.
 func AppendKey(b []byte, v Value) []byte {
 	switch v.Kind {
 	case KindString, KindBinary:

@@ -165,7 +165,7 @@ func TestKeysOrderAsValues(t *testing.T) {
 		if !ok {
 			return
 		}
-		ka, kb := attr.EncodeKey(a), attr.EncodeKey(b)
+		ka, kb := attr.AppendKey(nil, a), attr.AppendKey(nil, b)
 		if bytes.Compare(ka, kb) != want {
 			t.Fatalf("%x and %x do not order as %v and %v (%d)", ka, kb, a, b, want)
 		}
@@ -176,7 +176,7 @@ func TestKeysOrderAsValues(t *testing.T) {
 			t.Fatalf("prefix of %q and %q", a.S, b.S)
 		}
 	})
-	if attr.EncodeKey(decode(t, `{"BOOL":true}`)) != nil {
+	if attr.AppendKey(nil, decode(t, `{"BOOL":true}`)) != nil {
 		t.Error("a boolean is no key")
 	}
 }

@@ -83,26 +83,14 @@ func unused[V any](given map[string]V, used map[string]bool) string {
 	return strings.Join(keys, ", ")
 }
 
-func (p *Params) name(placeholder string) (string, bool) {
-	name, ok := p.Names[placeholder]
-	if ok {
-		p.usedNames = use(p.usedNames, placeholder)
+// use looks a placeholder up and notes that it was used.
+func use[V any](given map[string]V, used *map[string]bool, placeholder string) (V, bool) {
+	v, ok := given[placeholder]
+	if ok && *used == nil {
+		*used = map[string]bool{}
 	}
-	return name, ok
-}
-
-func (p *Params) value(placeholder string) (attr.Value, bool) {
-	v, ok := p.Values[placeholder]
 	if ok {
-		p.usedValues = use(p.usedValues, placeholder)
+		(*used)[placeholder] = true
 	}
 	return v, ok
-}
-
-func use(used map[string]bool, key string) map[string]bool {
-	if used == nil {
-		used = map[string]bool{}
-	}
-	used[key] = true
-	return used
 }

@@ -263,7 +263,7 @@ func (p *parser) valueNode() *node {
 		return &node{kind: nodeValue}
 	}
 	p.at++
-	v, ok := p.params.value(t.text)
+	v, ok := use(p.params.Values, &p.params.usedValues, t.text)
 	if !ok {
 		p.found.add(catValue, "An expression attribute value used in expression is not defined; attribute value: %s", t.text)
 	}
@@ -305,7 +305,7 @@ func (p *parser) pathName() string {
 	switch {
 	case t.kind == tokName:
 		p.at++
-		name, ok := p.params.name(t.text)
+		name, ok := use(p.params.Names, &p.params.usedNames, t.text)
 		if !ok {
 			p.found.add(catName, "An expression attribute name used in the document path is not defined; attribute name: %s", t.text)
 		}
