@@ -283,7 +283,9 @@ func each(d *jsontext.Decoder, open jsontext.Kind, scalar, class string, entry f
 func (v Value) MarshalJSON() ([]byte, error) { return v.AppendJSON(nil), nil }
 
 // MarshalJSONTo is MarshalJSON on a stream of tokens.
-func (v Value) MarshalJSONTo(e *jsontext.Encoder) error { return e.WriteValue(v.AppendJSON(e.AvailableBuffer())) }
+func (v Value) MarshalJSONTo(e *jsontext.Encoder) error {
+	return e.WriteValue(v.AppendJSON(e.AvailableBuffer()))
+}
 
 // AppendJSON appends the wire form, map keys in no fixed order.
 func (v Value) AppendJSON(b []byte) []byte {
