@@ -22,7 +22,7 @@ type waves struct {
 
 // lull is how long no further request must come before a wave goes. It is far
 // longer than goroutines of one process need to send what they have.
-const lull = 150 * time.Millisecond
+const lull = 400 * time.Millisecond
 
 func (w *waves) hold(r *http.Request, _ string, next http.RoundTripper) (*http.Response, error) {
 	gate := make(chan struct{})
