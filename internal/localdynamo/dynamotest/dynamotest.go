@@ -130,6 +130,9 @@ func NewWith(t testing.TB, eo localdynamo.Options, to table.Options) *Store {
 	to.Transport = s.Transport
 	if to.MaxBackoff == 0 {
 		to.MaxBackoff = 20 * time.Millisecond
+		if s.Engine != nil { // nobody needs time to recover
+			to.MaxBackoff = 2 * time.Millisecond
+		}
 	}
 	s.Table = table.New(Config(), fmt.Sprintf("test-%s", uuid.NewString()), to)
 	if err := s.Create(context.Background()); err != nil {
