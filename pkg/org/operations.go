@@ -237,7 +237,7 @@ func InvitationsCreateOperation(s *Service) api.Operation {
 		Description: "The address gets a mail with a link that works once, for the account whose verified address it is. Nobody learns here whether there is one.",
 		Table: []api.Use{readsFacts, readsOrg, writesOrg, checksRight, writesAudit,
 			{Actions: []api.Action{api.PutItem}, Keys: "OUTBOX#*"},
-			{Actions: []api.Action{api.GetItem, api.UpdateItem}, Keys: "THROTTLE#*"}},
+			{Actions: []api.Action{api.PutItem, api.UpdateItem}, Keys: "THROTTLE#*"}},
 		Sends: true, Secrets: true, Requests: 6,
 		Audit: []string{string(audit.InvitationCreated), string(audit.AccessDenied)},
 		Event: api.Event{Params: atOrg, Body: map[string]any{"email": "erin@example.com", "role": "viewer"}},
