@@ -32,8 +32,9 @@ func TestDifferential(t *testing.T) {
 		}
 		both(false, "CreateTable", `{"TableName":"`+table+`","BillingMode":"PAY_PER_REQUEST",
 			"KeySchema":[{"AttributeName":"pk","KeyType":"HASH"},{"AttributeName":"sk","KeyType":"RANGE"}],
-			"AttributeDefinitions":[{"AttributeName":"pk","AttributeType":"S"},{"AttributeName":"sk","AttributeType":"N"},{"AttributeName":"g","AttributeType":"S"}],
-			"GlobalSecondaryIndexes":[{"IndexName":"by-g","KeySchema":[{"AttributeName":"g","KeyType":"HASH"},{"AttributeName":"sk","KeyType":"RANGE"}],"Projection":{"ProjectionType":"ALL"}}]}`)
+			"AttributeDefinitions":[{"AttributeName":"pk","AttributeType":"S"},{"AttributeName":"sk","AttributeType":"N"},{"AttributeName":"g","AttributeType":"S"},{"AttributeName":"l","AttributeType":"S"}],
+			"GlobalSecondaryIndexes":[{"IndexName":"by-g","KeySchema":[{"AttributeName":"g","KeyType":"HASH"},{"AttributeName":"sk","KeyType":"RANGE"}],"Projection":{"ProjectionType":"ALL"}}],
+			"LocalSecondaryIndexes":[{"IndexName":"by-l","KeySchema":[{"AttributeName":"pk","KeyType":"HASH"},{"AttributeName":"l","KeyType":"RANGE"}],"Projection":{"ProjectionType":"INCLUDE","NonKeyAttributes":["a"]}}]}`)
 		for range rapid.IntRange(1, 25).Draw(rt, "steps") {
 			p := &program{t: rt, table: table, values: map[string]json.RawMessage{}}
 			op, unordered, body := p.step()
@@ -41,6 +42,7 @@ func TestDifferential(t *testing.T) {
 		}
 		both(true, "Scan", `{"TableName":"`+table+`"}`)
 		both(true, "Scan", `{"TableName":"`+table+`","IndexName":"by-g"}`)
+		both(true, "Scan", `{"TableName":"`+table+`","IndexName":"by-l"}`)
 		both(false, "DeleteTable", `{"TableName":"`+table+`"}`)
 	})
 }
@@ -91,13 +93,13 @@ func (p *program) odds(n int) bool            { return rapid.IntRange(1, n).Draw
 
 func (p *program) step() (op string, unordered bool, body string) {
 	req := map[string]any{"TableName": p.table}
-	op = p.pick("PutItem", "PutItem", "UpdateItem", "UpdateItem", "UpdateItem", "DeleteItem", "GetItem", "Query", "Scan", "TransactWriteItems", "BatchGetItem")
+	op = p.pick("PutItem", "PutItem", "UpdateItem", "UpdateItem", "UpdateItem", "DeleteItem", "GetItem", "Query", "Scan", "TransactWriteItems", "BatchGetItem", "BatchWriteItem", "TransactGetItems")
 	switch op {
 	case "PutItem", "UpdateItem", "DeleteItem":
 		p.write(op, req)
 		req["ReturnValues"] = p.pick("NONE", "ALL_OLD")
 		if op == "UpdateItem" {
-			req["ReturnValues"] = p.pick("NONE", "ALL_OLD", "ALL_NEW")
+			req["ReturnValues"] = p.pick("NONE", "ALL_OLD", "ALL_NEW", "UPDATED_OLD", "UPDATED_NEW")
 		}
 	case "GetItem":
 		req["Key"] = p.key()
@@ -129,7 +131,20 @@ func (p *program) step() (op string, unordered bool, body string) {
 		req = map[string]any{"TransactItems": items}
 	case "BatchGetItem":
 		unordered = true
-		req = map[string]any{"RequestItems": map[string]any{p.table: map[string]any{"Keys": []any{p.key()}}}}
+		req = map[string]any{"RequestItems": map[string]any{p.table: map[string]any{"Keys": []any{p.key(), p.key()}, "ProjectionExpression": p.projection()}}}
+	case "BatchWriteItem":
+		put := map[string]any{}
+		p.write("PutItem", put)
+		req = map[string]any{"RequestItems": map[string]any{p.table: []any{
+			map[string]any{"PutRequest": map[string]any{"Item": put["Item"]}},
+			map[string]any{"DeleteRequest": map[string]any{"Key": p.key()}}}}}
+		p.values = map[string]json.RawMessage{}
+	case "TransactGetItems":
+		var items []any
+		for range rapid.IntRange(1, 3).Draw(p.t, "items") {
+			items = append(items, map[string]any{"Get": map[string]any{"TableName": p.table, "Key": p.key(), "ProjectionExpression": p.projection()}})
+		}
+		req = map[string]any{"TransactItems": items}
 	}
 	p.finish(req)
 	b, err := json.Marshal(req)
@@ -225,7 +240,8 @@ func (p *program) update() string {
 		sections = append(sections, "DELETE "+p.path()+" "+p.placeholder(p.value()))
 	}
 	if len(sections) == 0 || p.odds(6) {
-		sections = append(sections, p.pick("SET g = "+p.placeholder(p.pick(`{"S":"g"}`, `{"S":"h"}`)), "SET e = e", "REMOVE e"))
+		indexed := p.pick("g", "l") + " = " + p.placeholder(p.pick(`{"S":"g"}`, `{"S":"h"}`))
+		sections = append(sections, p.pick("SET "+indexed, "SET "+indexed, "SET e = e", "REMOVE e", "REMOVE l"))
 	}
 	return strings.Join(sections, " ")
 }
@@ -252,8 +268,10 @@ func (p *program) write(op string, req map[string]any) {
 				item[name] = raw(p.value())
 			}
 		}
-		if p.odds(2) {
-			item["g"] = raw(p.pick(`{"S":"g"}`, `{"S":"h"}`))
+		for _, name := range []string{"g", "l"} {
+			if p.odds(2) {
+				item[name] = raw(p.pick(`{"S":"g"}`, `{"S":"h"}`))
+			}
 		}
 		req["Item"] = item
 	} else {
@@ -275,6 +293,18 @@ func (p *program) query(req map[string]any) (unordered bool) {
 		req["KeyConditionExpression"] = "g = " + p.placeholder(`{"S":"g"}`)
 	} else if p.odds(2) {
 		req["Limit"] = rapid.IntRange(1, 4).Draw(p.t, "limit")
+	}
+	if !unordered && p.odds(3) {
+		unordered = true
+		delete(req, "Limit")
+		req["IndexName"] = "by-l"
+		req["KeyConditionExpression"] = "pk = :v0 AND l " + p.pick("= ", "<= ", "> ") + p.placeholder(p.pick(`{"S":"g"}`, `{"S":"h"}`))
+		if p.odds(3) {
+			req["Select"] = p.pick("ALL_ATTRIBUTES", "ALL_PROJECTED_ATTRIBUTES", "COUNT")
+		} else if p.odds(2) {
+			req["ProjectionExpression"] = p.projection()
+		}
+		return unordered
 	}
 	n := func() string { return p.placeholder(p.pick(`{"N":"-1"}`, `{"N":"0"}`, `{"N":"1"}`, `{"N":"2"}`)) }
 	switch rapid.IntRange(0, 3).Draw(p.t, "range") {
