@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	openapi "github.com/lanyard-auth/lanyard/api"
@@ -82,6 +83,7 @@ type policed struct {
 	mu       sync.Mutex
 	policies map[string]*localdynamo.Policy
 	asked    func(function string, p localdynamo.Permission)
+	called   func(function string, c localdynamo.Call)
 	denied   []string
 	expected bool // denials are what the test is about
 }
@@ -102,7 +104,10 @@ func (w *World) police() {
 	}, func(ctx context.Context, c localdynamo.Call) {
 		p.mu.Lock()
 		defer p.mu.Unlock()
-		if !p.expected {
+		if p.called != nil {
+			p.called(Function(ctx), c)
+		}
+		if c.Error == "AccessDeniedException" && !p.expected {
 			p.denied = append(p.denied, fmt.Sprintf("%s in %s", c.Operation, Function(ctx)))
 		}
 	})
@@ -131,6 +136,14 @@ func (w *World) OnPermission(f func(function string, p localdynamo.Permission)) 
 	w.policed.asked = f
 }
 
+// OnCall has f told of every call to the store that is over, and in whose name
+// it was made.
+func (w *World) OnCall(f func(function string, c localdynamo.Call)) {
+	w.policed.mu.Lock()
+	defer w.policed.mu.Unlock()
+	w.policed.called = f
+}
+
 // inTheNameOf says for each request which function would have got it.
 func inTheNameOf(next http.Handler) http.Handler {
 	routes, functions := http.NewServeMux(), map[string]string{}
@@ -155,9 +168,16 @@ func (c checkedByAuthorizer) Check(ctx context.Context, userID, sessionID string
 var _ authorizer.Sessions = checkedByAuthorizer{}
 
 // delivered hands mails on outside of the mailer: SES keeps them elsewhere.
-type delivered struct{ mail.Sender }
+type delivered struct {
+	mail.Sender
+	count *atomic.Int64
+}
 
 // Send implements mail.Sender.
 func (d delivered) Send(ctx context.Context, m *mail.Mail) error {
+	d.count.Add(1)
 	return d.Sender.Send(as(ctx, ""), m)
 }
+
+// Sent gives how many mails were handed on so far.
+func (w *World) Sent() int { return int(w.sent.Load()) }

@@ -15,6 +15,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -72,6 +73,8 @@ type World struct {
 	tasks *task.Runner
 	relay *mail.Relay
 	box   *mail.Mailbox
+
+	sent  atomic.Int64
 
 	policed *policed
 }
@@ -168,7 +171,7 @@ func (w *World) build() {
 	}
 	w.box = mail.NewMailbox(w.Assembly.Deps, w.Assembly.Codec(), rand.Reader)
 	w.relay, err = mail.NewRelay(w.Assembly.Deps, mail.RelayParts{
-		Seal: w.Assembly.Codec(), Sender: delivered{w.box}, Templates: templates, Jitter: func() float64 { return 0.5 },
+		Seal: w.Assembly.Codec(), Sender: delivered{w.box, &w.sent}, Templates: templates, Jitter: func() float64 { return 0.5 },
 	})
 	if err != nil {
 		w.T.Fatal(err)

@@ -74,35 +74,27 @@ func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 // Restrict holds every request to the policy that pick gives for its context,
-// nil for everything, and tells asked what was permitted and denied what was
-// not. It works on the embedded engine alone.
-func (s *Store) Restrict(pick func(context.Context) *localdynamo.Policy, asked func(context.Context, localdynamo.Permission), denied func(context.Context, localdynamo.Call)) {
+// nil for everything, and tells asked what was permitted and answered of every
+// call that is over. It works on the embedded engine alone.
+func (s *Store) Restrict(pick func(context.Context) *localdynamo.Policy, asked func(context.Context, localdynamo.Permission), answered func(context.Context, localdynamo.Call)) {
 	if s.Engine != nil {
-		s.Transport.next = &restricted{s.Engine, pick, asked, denied}
+		s.Transport.next = &restricted{s.Engine, pick, asked, answered}
 	}
 }
 
 type restricted struct {
-	engine *localdynamo.Engine
-	pick   func(context.Context) *localdynamo.Policy
-	asked  func(context.Context, localdynamo.Permission)
-	denied func(context.Context, localdynamo.Call)
+	engine   *localdynamo.Engine
+	pick     func(context.Context) *localdynamo.Policy
+	asked    func(context.Context, localdynamo.Permission)
+	answered func(context.Context, localdynamo.Call)
 }
 
 // RoundTrip implements http.RoundTripper.
 func (t *restricted) RoundTrip(r *http.Request) (*http.Response, error) {
-	policy := t.pick(r.Context())
-	if policy == nil {
-		return t.engine.RoundTripper().RoundTrip(r)
-	}
 	return t.engine.With(localdynamo.Mode{
-		Policy:    policy,
+		Policy:    t.pick(r.Context()),
 		Permitted: func(p localdynamo.Permission) { t.asked(r.Context(), p) },
-		Observe: func(c localdynamo.Call) {
-			if c.Error == "AccessDeniedException" {
-				t.denied(r.Context(), c)
-			}
-		},
+		Observe:   func(c localdynamo.Call) { t.answered(r.Context(), c) },
 	}).RoundTrip(r)
 }
 
