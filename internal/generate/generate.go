@@ -266,8 +266,8 @@ func short(d time.Duration) string {
 func operations(ops []api.Operation) []byte {
 	var b strings.Builder
 	b.WriteString("# Operations\n\n" + note)
-	b.WriteString("Each is one Lambda function of that name, and a route of the local server. *Requests* is the most requests to the store that a warm, successful call makes, the authorizer's session check included. *Table* is what its IAM policy allows: actions on leading keys.\n\n")
-	b.WriteString("| function | route | access | requests | hashes | table | audit |\n|---|---|---|---|---|---|---|\n")
+	b.WriteString("Each is one Lambda function of that name, and a route of the local server. *Requests* is the most requests to the store that a warm, successful call makes, the authorizer's session check included. *Read* and *write* are the most capacity units of a cold one, as `test/cost` makes it on a tenant of ordinary size: [costs.md](costs.md) has what is measured. *Table* is what its IAM policy allows: actions on leading keys.\n\n")
+	b.WriteString("| function | route | access | requests | read | write | hashes | table | audit |\n|---|---|---|---|---|---|---|---|---|\n")
 	for _, op := range ops {
 		var uses []string
 		for _, u := range op.Table {
@@ -285,8 +285,8 @@ func operations(ops []api.Operation) []byte {
 		if op.Hashes {
 			hashes = "yes"
 		}
-		fmt.Fprintf(&b, "| `%s` | `%s` | %s | %d | %s | %s | %s |\n", op.ID, op.RouteKey(), strings.ReplaceAll(string(op.Access), "_", " "),
-			op.Requests, hashes, strings.Join(uses, "; "), strings.Join(op.Audit, ", "))
+		fmt.Fprintf(&b, "| `%s` | `%s` | %s | %d | %v | %v | %s | %s | %s |\n", op.ID, op.RouteKey(), strings.ReplaceAll(string(op.Access), "_", " "),
+			op.Requests, op.ReadUnits, op.WriteUnits, hashes, strings.Join(uses, "; "), strings.Join(op.Audit, ", "))
 	}
 	return []byte(b.String())
 }

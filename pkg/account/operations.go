@@ -36,7 +36,7 @@ func RegisterOperation(s *Service) api.Operation {
 		Status: http.StatusCreated, Summary: "Register with an e-mail address, a username, or both.",
 		Description: "An address that has an account already gets the same answer, and its owner a mail. Without an address the account is active at once.",
 		Table:       []api.Use{readsSelf, writesUser, claimsEmail, claimsName, writesAudit, writesOutbox, counts},
-		Hashes:      true, Sends: true, Secrets: true, Requests: 6,
+		Hashes:      true, Sends: true, Secrets: true, Requests: 6, ReadUnits: 3, WriteUnits: 19,
 		Audit: []string{string(audit.Registered), string(audit.RegisteredAgain)},
 		Event: api.Event{Body: map[string]any{"email": "alice@example.com", "password": "correct horse battery staple"}},
 	}, func(ctx context.Context, in *registerInput) (*statusOutput, error) {
@@ -63,7 +63,7 @@ func ForgotPasswordOperation(s *Service) api.Operation {
 	return api.New(api.Spec{
 		ID: "auth-forgot-password", Method: http.MethodPost, Path: "/api/auth/forgot-password", Tag: "Sign-in", Access: api.Public,
 		Status: http.StatusAccepted, Summary: "Ask for a reset mail; the answer is always alike.",
-		Table: []api.Use{queuesTask, writesAudit, counts}, Requests: 2,
+		Table: []api.Use{queuesTask, writesAudit, counts}, Requests: 2, WriteUnits: 2,
 		Audit: []string{string(audit.PasswordResetAsked)},
 		Event: api.Event{Body: map[string]any{"email": "alice@example.com"}},
 	}, func(ctx context.Context, in *emailInput) (*acceptedOutput, error) {
@@ -76,7 +76,7 @@ func ResendVerificationOperation(s *Service) api.Operation {
 	return api.New(api.Spec{
 		ID: "auth-resend-verification", Method: http.MethodPost, Path: "/api/auth/resend-verification", Tag: "Sign-in", Access: api.Public,
 		Status: http.StatusAccepted, Summary: "Ask for a fresh verification mail; the answer is always alike.",
-		Table: []api.Use{queuesTask, writesAudit, counts}, Requests: 2,
+		Table: []api.Use{queuesTask, writesAudit, counts}, Requests: 2, WriteUnits: 2,
 		Audit: []string{string(audit.VerificationRequested)},
 		Event: api.Event{Body: map[string]any{"email": "alice@example.com"}},
 	}, func(ctx context.Context, in *emailInput) (*acceptedOutput, error) {
@@ -97,7 +97,7 @@ func ResetPasswordOperation(s *Service) api.Operation {
 		ID: "auth-reset-password", Method: http.MethodPost, Path: "/api/auth/reset-password", Tag: "Sign-in", Access: api.Public,
 		Status: http.StatusNoContent, Summary: "Set a new password with a mailed token; every session ends.",
 		Table:  []api.Use{readsSelf, writesUser, writesAudit, writesOutbox, counts},
-		Hashes: true, Sends: true, Secrets: true, Requests: 3,
+		Hashes: true, Sends: true, Secrets: true, Requests: 3, ReadUnits: 1, WriteUnits: 17,
 		Audit: []string{string(audit.PasswordReset)},
 		Event: api.Event{Body: map[string]any{"token": "example", "newPassword": "another horse battery staple"}},
 	}, func(ctx context.Context, in *resetInput) (*api.Empty, error) {
@@ -118,7 +118,7 @@ func ChangePasswordOperation(s *Service) api.Operation {
 		ID: "auth-change-password", Method: http.MethodPost, Path: "/api/auth/change-password", Tag: "Sign-in", Access: api.User,
 		Status: http.StatusNoContent, Summary: "Change the password; the user's other sessions end.",
 		Table:  []api.Use{readsSelf, writesUser, writesAudit, writesOutbox, counts},
-		Hashes: true, Sends: true, Secrets: true, Requests: 4,
+		Hashes: true, Sends: true, Secrets: true, Requests: 4, ReadUnits: 3, WriteUnits: 17,
 		Audit: []string{string(audit.PasswordChanged)},
 		Event: api.Event{Body: map[string]any{"currentPassword": "correct horse battery staple", "newPassword": "another horse battery staple"}},
 	}, func(ctx context.Context, in *changePasswordInput) (*api.Empty, error) {
@@ -138,7 +138,7 @@ func PasswordNeededOperation(s *Service) api.Operation {
 		ID: "auth-check-password-needed", Method: http.MethodPost, Path: "/api/auth/check-password-needed", Tag: "Sign-in", Access: api.Public,
 		Summary:     "Whether an imported account still needs a password.",
 		Description: "True only for accounts that were imported without a password and have not set one; false for every other address, known or not.",
-		Table:       []api.Use{findsEmail, readsSelf, writesAudit, counts}, Requests: 4,
+		Table:       []api.Use{findsEmail, readsSelf, writesAudit, counts}, Requests: 4, ReadUnits: 2, WriteUnits: 3,
 		Audit: []string{string(audit.PasswordNeededAsked)},
 		Event: api.Event{Body: map[string]any{"email": "alice@example.com"}},
 	}, func(ctx context.Context, in *emailInput) (*neededOutput, error) {
@@ -155,7 +155,7 @@ type userOutput struct{ Body User }
 func MeOperation(s *Service) api.Operation {
 	return api.New(api.Spec{
 		ID: "auth-me", Method: http.MethodGet, Path: "/api/auth/me", Tag: "Sign-in", Access: api.User,
-		Summary: "The signed-in user.", Table: []api.Use{readsSelf}, Requests: 2,
+		Summary: "The signed-in user.", Table: []api.Use{readsSelf}, Requests: 2, ReadUnits: 3,
 	}, func(ctx context.Context, _ *struct{}) (*userOutput, error) {
 		u, err := s.Me(ctx)
 		return &userOutput{Body: u}, err
@@ -169,7 +169,7 @@ func ChangeMeOperation(s *Service) api.Operation {
 	return api.New(api.Spec{
 		ID: "auth-me-change", Method: http.MethodPatch, Path: "/api/auth/me", Tag: "Sign-in", Access: api.User,
 		Summary: "Change the signed-in user's username or profile.",
-		Table:   []api.Use{readsSelf, writesUser, claimsName, writesAudit}, Requests: 3,
+		Table:   []api.Use{readsSelf, writesUser, claimsName, writesAudit}, Requests: 3, ReadUnits: 3, WriteUnits: 8,
 		Audit: []string{string(audit.ProfileChanged)},
 		Event: api.Event{Body: map[string]any{"profile": map[string]any{"firstName": "Alice"}}},
 	}, func(ctx context.Context, in *changeInput) (*userOutput, error) {
@@ -194,7 +194,7 @@ func DeleteMeOperation(s *Service) api.Operation {
 		ID: "auth-me-delete", Method: http.MethodDelete, Path: "/api/auth/me", Tag: "Sign-in", Access: api.User,
 		Status: http.StatusNoContent, Summary: "Delete the signed-in user.",
 		Table:  []api.Use{readsSelf, writesUser, claimsEmail, claimsName, writesAudit, queuesTask, counts},
-		Hashes: true, Cookies: true, Requests: 5,
+		Hashes: true, Cookies: true, Requests: 5, ReadUnits: 4, WriteUnits: 19,
 		Audit: []string{string(audit.AccountDeleted)},
 		Event: api.Event{Body: map[string]any{"password": "correct horse battery staple"}},
 	}, func(ctx context.Context, in *passwordInput) (*clearedOutput, error) {
@@ -215,7 +215,7 @@ func ChangeEmailOperation(s *Service) api.Operation {
 		ID: "auth-change-email", Method: http.MethodPost, Path: "/api/auth/change-email", Tag: "Sign-in", Access: api.User,
 		Status: http.StatusAccepted, Summary: "Begin a change of address; the new one confirms, the old one is told.",
 		Table:  []api.Use{readsSelf, writesUser, findsEmail, writesAudit, writesOutbox, counts},
-		Hashes: true, Sends: true, Secrets: true, Requests: 6,
+		Hashes: true, Sends: true, Secrets: true, Requests: 6, ReadUnits: 4, WriteUnits: 16,
 		Audit: []string{string(audit.EmailChangeRequested)},
 		Event: api.Event{Body: map[string]any{"newEmail": "alice@example.org", "password": "correct horse battery staple"}},
 	}, func(ctx context.Context, in *changeEmailInput) (*acceptedOutput, error) {

@@ -92,7 +92,7 @@ func VerifyEmailOperation(s *Service) api.Operation {
 		ID: "auth-verify-email", Method: http.MethodPost, Path: "/api/auth/verify-email", Tag: "Sign-in", Access: api.Public,
 		Summary: "Verify an address with a mailed token.",
 		Table:   []api.Use{readsSelf, writesUser, claimsEmail, writesAudit, writesOutbox, counts},
-		Sends:   true, Secrets: true, Requests: 3,
+		Sends:   true, Secrets: true, Requests: 3, ReadUnits: 1, WriteUnits: 9,
 		Audit: []string{string(audit.EmailVerified), string(audit.EmailChanged)},
 		Event: api.Event{Body: map[string]any{"token": "example"}},
 	}, func(ctx context.Context, in *tokenInput) (*verifiedOutput, error) {
@@ -120,7 +120,7 @@ func VerifyLinkOperation(s *Service) api.Operation {
 		Summary:     "Where a verification link leads.",
 		Description: "A browser gets a page that consumes nothing until its button is pressed. With Accept: application/json the address is verified, and the answer is {\"status\": \"active\"}.",
 		Table:       []api.Use{readsSelf, writesUser, claimsEmail, writesAudit, writesOutbox, counts},
-		HTML:        true, Forms: api.Forms{"application/json": Verified{}}, Sends: true, Secrets: true, Requests: 3,
+		HTML:        true, Forms: api.Forms{"application/json": Verified{}}, Sends: true, Secrets: true, Requests: 3, WriteUnits: 1,
 		Audit: []string{string(audit.EmailVerified), string(audit.EmailChanged)},
 		Event: api.Event{Params: map[string]string{"token": "example"}},
 	}, func(ctx context.Context, in *linkInput) (*PageOutput, error) {

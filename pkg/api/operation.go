@@ -58,6 +58,8 @@ type Spec struct {
 	Audit       []string // types of the events it writes
 	MaxBody     int64    // bytes; 0 means 64 KiB
 	Requests    int      // most requests to the store that a warm, successful call makes
+	ReadUnits   float64  // most read request units of a cold, successful call, as test/cost makes it
+	WriteUnits  float64  // the same in write request units
 	HTML        bool     // may answer with a page to a browser
 	Forms       Forms    // what a handler that encodes its own body answers, beside a page
 	Cookies     bool     // sets or clears the session cookies

@@ -37,7 +37,7 @@ func VerifyOperation(s *Service) api.Operation {
 		Summary:     "Complete a sign-in with a second factor.",
 		Description: "mfaToken comes from a sign-in that answered mfaRequired; it is good for ten minutes and once. A code works once, at its own time step or the one before or after.",
 		Table:       []api.Use{usesUser, marksUsed, writesAudit, writesOutbox, counts},
-		Cookies:     true, Secrets: true, Sends: true, Requests: 8,
+		Cookies:     true, Secrets: true, Sends: true, Requests: 8, ReadUnits: 1, WriteUnits: 23,
 		Audit: []string{string(audit.MFAVerified), string(audit.MFAFailed), string(audit.SignedIn), string(audit.Throttled), string(audit.SessionEnded)},
 		Event: api.Event{Body: map[string]any{"mfaToken": "example", "code": "123456"}},
 	}, func(ctx context.Context, in *verifyInput) (*session.GrantedOutput, error) {
@@ -73,7 +73,7 @@ func EnrolOperation(s *Service) api.Operation {
 		Summary:     "Begin to set up an authenticator app.",
 		Description: "The secret is shown once and is not in force until it is confirmed with a code, within fifteen minutes.",
 		Table:       []api.Use{usesUser, writesAudit, counts},
-		Hashes:      true, Secrets: true, Requests: 5,
+		Hashes:      true, Secrets: true, Requests: 5, ReadUnits: 3, WriteUnits: 11,
 		Audit: []string{string(audit.MFAEnrolled)},
 		Event: api.Event{Body: map[string]any{"password": "correct horse battery staple"}},
 	}, func(ctx context.Context, in *enrolInput) (*enrolOutput, error) {
@@ -102,7 +102,7 @@ func ConfirmOperation(s *Service) api.Operation {
 		ID: "auth-mfa-totp-confirm", Method: http.MethodPost, Path: "/api/auth/mfa/totp/confirm", Tag: "Second factor", Access: api.User,
 		Summary: "Put the authenticator app into force; the user's other sessions end.",
 		Table:   []api.Use{usesUser, writesAudit, writesOutbox, counts},
-		Secrets: true, Sends: true, Requests: 5,
+		Secrets: true, Sends: true, Requests: 5, ReadUnits: 3, WriteUnits: 21,
 		Audit: []string{string(audit.MFAEnabled), string(audit.MFAFailed)},
 		Event: api.Event{Body: map[string]any{"code": "123456"}},
 	}, func(ctx context.Context, in *confirmInput) (*codesOutput, error) {
@@ -126,7 +126,7 @@ func DisableOperation(s *Service) api.Operation {
 		ID: "auth-mfa-totp-disable", Method: http.MethodDelete, Path: "/api/auth/mfa/totp", Tag: "Second factor", Access: api.User,
 		Status: http.StatusNoContent, Summary: "Remove the second factor; needs the password and a code.",
 		Table:  []api.Use{usesUser, writesAudit, writesOutbox, counts},
-		Hashes: true, Secrets: true, Sends: true, Requests: 6,
+		Hashes: true, Secrets: true, Sends: true, Requests: 6, ReadUnits: 3, WriteUnits: 22,
 		Audit: []string{string(audit.MFADisabled), string(audit.MFAFailed)},
 		Event: api.Event{Body: map[string]any{"password": "correct horse battery staple", "code": "123456"}},
 	}, func(ctx context.Context, in *bothInput) (*api.Empty, error) {
@@ -140,7 +140,7 @@ func RecoveryCodesOperation(s *Service) api.Operation {
 		ID: "auth-mfa-recovery-codes", Method: http.MethodPost, Path: "/api/auth/mfa/recovery-codes", Tag: "Second factor", Access: api.User,
 		Summary: "Replace the recovery codes; the old ones stop working.",
 		Table:   []api.Use{usesUser, writesAudit, writesOutbox, counts},
-		Hashes:  true, Secrets: true, Sends: true, Requests: 6,
+		Hashes:  true, Secrets: true, Sends: true, Requests: 6, ReadUnits: 3, WriteUnits: 18,
 		Audit: []string{string(audit.RecoveryCodesRenewed), string(audit.MFAFailed)},
 		Event: api.Event{Body: map[string]any{"password": "correct horse battery staple", "code": "123456"}},
 	}, func(ctx context.Context, in *bothInput) (*codesOutput, error) {

@@ -62,7 +62,7 @@ func UsersListOperation(s *Service) api.Operation {
 		Description: "A status that few users have can give a short page that is not the last; nextCursor says so.",
 		Table: []api.Use{readsUsers, writesAudit, {Actions: []api.Action{api.Query}, Keys: "USERS#*", Index: true},
 			{Actions: []api.Action{api.GetItem}, Keys: "EMAIL#*"}, {Actions: []api.Action{api.GetItem}, Keys: "USERNAME#*"}},
-		Requests: 40, Audit: []string{string(audit.UsersRead), string(audit.AccessDenied)},
+		Requests: 40, ReadUnits: 114, WriteUnits: 2, Audit: []string{string(audit.UsersRead), string(audit.AccessDenied)},
 		Event: api.Event{Query: "status=active&limit=10"},
 	}, func(ctx context.Context, in *struct {
 		api.ListInput
@@ -91,7 +91,7 @@ func UsersListOperation(s *Service) api.Operation {
 func UsersGetOperation(s *Service) api.Operation {
 	return api.New(api.Spec{
 		ID: "users-get", Method: http.MethodGet, Path: "/api/users/{userId}", Tag: tag, Access: api.SuperAdmin, Lendable: true,
-		Summary: "One user.", Table: []api.Use{readsUsers, writesAudit}, Requests: 4,
+		Summary: "One user.", Table: []api.Use{readsUsers, writesAudit}, Requests: 4, ReadUnits: 7, WriteUnits: 2,
 		Audit: []string{string(audit.UsersRead), string(audit.AccessDenied)}, Event: api.Event{Params: atUser},
 	}, func(ctx context.Context, in *UserPath) (*userOutput, error) {
 		u, err := s.User(ctx, in.UserID)
@@ -104,7 +104,7 @@ func UsersChangeOperation(s *Service) api.Operation {
 	return api.New(api.Spec{
 		ID: "users-change", Method: http.MethodPatch, Path: "/api/users/{userId}", Tag: tag, Access: api.SuperAdmin, Lendable: true,
 		Summary: "Change a user's profile, or whether their address counts as verified.",
-		Table:   []api.Use{readsUsers, writesUsers, writesAudit}, Requests: 4,
+		Table:   []api.Use{readsUsers, writesUsers, writesAudit}, Requests: 4, ReadUnits: 7, WriteUnits: 10,
 		Audit: []string{string(audit.UserChanged), string(audit.AccessDenied)},
 		Event: api.Event{Params: atUser, Body: map[string]any{"emailVerified": true}},
 	}, func(ctx context.Context, in *struct {
@@ -125,7 +125,7 @@ func UsersDeleteOperation(s *Service) api.Operation {
 			{Actions: []api.Action{api.BatchGetItem, api.UpdateItem}, Keys: "ORG#*"},
 			{Actions: []api.Action{api.DeleteItem}, Keys: "EMAIL#*"}, {Actions: []api.Action{api.DeleteItem}, Keys: "USERNAME#*"},
 			{Actions: []api.Action{api.PutItem}, Keys: "TASK#*"}},
-		Requests: 6, Audit: []string{string(audit.UserDeleted), string(audit.AccessDenied)}, Event: api.Event{Params: atUser},
+		Requests: 6, ReadUnits: 8, WriteUnits: 20, Audit: []string{string(audit.UserDeleted), string(audit.AccessDenied)}, Event: api.Event{Params: atUser},
 	}, func(ctx context.Context, in *UserPath) (*api.Empty, error) {
 		return nil, s.Delete(ctx, in.UserID)
 	})
@@ -136,7 +136,7 @@ func acting(name, summary string, event audit.Type, do func(ctx context.Context,
 	return api.New(api.Spec{
 		ID: "users-" + name, Method: http.MethodPost, Path: "/api/users/{userId}/" + name, Tag: tag, Access: api.SuperAdmin, Lendable: true,
 		Status: http.StatusNoContent, Summary: summary,
-		Table: []api.Use{readsUsers, writesUsers, countsAdmin, writesAudit}, Requests: 4,
+		Table: []api.Use{readsUsers, writesUsers, countsAdmin, writesAudit}, Requests: 4, ReadUnits: 7, WriteUnits: 10,
 		Audit: []string{string(event), string(audit.AccessDenied)},
 		Event: api.Event{Params: atUser, Body: map[string]any{"reason": "asked by the customer"}},
 	}, func(ctx context.Context, in *struct {
@@ -167,7 +167,7 @@ func UsersRoleOperation(s *Service) api.Operation {
 	return api.New(api.Spec{
 		ID: "users-role", Method: http.MethodPut, Path: "/api/users/{userId}/role", Tag: tag, Access: api.SuperAdmin,
 		Summary: "Give a user a platform role. The last super admin keeps theirs.",
-		Table:   []api.Use{readsUsers, writesUsers, countsAdmin, writesAudit}, Requests: 4,
+		Table:   []api.Use{readsUsers, writesUsers, countsAdmin, writesAudit}, Requests: 4, ReadUnits: 7, WriteUnits: 14,
 		Audit: []string{string(audit.UserRoleChanged), string(audit.AccessDenied)},
 		Event: api.Event{Params: atUser, Body: map[string]any{"role": "ADMIN", "reason": "joins the operators"}},
 	}, func(ctx context.Context, in *struct {
@@ -190,7 +190,7 @@ func DelegationsListOperation(s *Service) api.Operation {
 	return api.New(api.Spec{
 		ID: "admin-delegations-list", Method: http.MethodGet, Path: "/api/admin/delegations", Tag: tag, Access: api.SuperAdmin,
 		Summary: "List the delegations in force.",
-		Table:   []api.Use{readsUsers, writesAudit, {Actions: []api.Action{api.Query}, Keys: "DELEGATIONS", Index: true}}, Requests: 5,
+		Table:   []api.Use{readsUsers, writesAudit, {Actions: []api.Action{api.Query}, Keys: "DELEGATIONS", Index: true}}, Requests: 5, ReadUnits: 6.5, WriteUnits: 2,
 		Audit: []string{string(audit.PowerUsed), string(audit.AccessDenied)},
 	}, func(ctx context.Context, in *api.ListInput) (*DelegationsOutput, error) {
 		list, err := s.Delegations(ctx, *in)
@@ -205,7 +205,7 @@ func DelegationsCreateOperation(s *Service) api.Operation {
 		Status: http.StatusCreated, Summary: "Lend a user super-admin power over the platform or one organization, until a moment.",
 		Description: "Lent power cannot be lent on, and does not reach credentials, roles, memberships or invitations.",
 		Table: []api.Use{readsUsers, writesUsers, writesAudit, {Actions: []api.Action{api.PutItem}, Keys: "DELEGATION#*"},
-			{Actions: []api.Action{api.ConditionCheck}, Keys: "ORG#*"}}, Requests: 3,
+			{Actions: []api.Action{api.ConditionCheck}, Keys: "ORG#*"}}, Requests: 3, ReadUnits: 6, WriteUnits: 14,
 		Audit: []string{string(audit.DelegationCreated), string(audit.AccessDenied)},
 		Event: api.Event{Body: map[string]any{"userId": sampleUser, "scope": "platform", "expiresAt": "2030-01-01T00:00:00Z", "reason": "holiday cover"}},
 	}, func(ctx context.Context, in *struct {
@@ -227,7 +227,7 @@ func DelegationsRevokeOperation(s *Service) api.Operation {
 	return api.New(api.Spec{
 		ID: "admin-delegations-revoke", Method: http.MethodDelete, Path: "/api/admin/delegations/{delegationId}", Tag: tag, Access: api.SuperAdmin,
 		Status: http.StatusNoContent, Summary: "Take lent power back.",
-		Table: []api.Use{readsUsers, writesUsers, writesAudit, {Actions: []api.Action{api.GetItem, api.DeleteItem}, Keys: "DELEGATION#*"}}, Requests: 4,
+		Table: []api.Use{readsUsers, writesUsers, writesAudit, {Actions: []api.Action{api.GetItem, api.DeleteItem}, Keys: "DELEGATION#*"}}, Requests: 4, ReadUnits: 7, WriteUnits: 12,
 		Audit: []string{string(audit.DelegationRevoked), string(audit.AccessDenied)},
 		Event: api.Event{Params: map[string]string{"delegationId": sampleDelegation}},
 	}, func(ctx context.Context, in *struct {
@@ -243,7 +243,7 @@ func AuditOperation(s *Service) api.Operation {
 		ID: "admin-audit", Method: http.MethodGet, Path: "/api/admin/audit", Tag: tag, Access: api.SuperAdmin, Lendable: true,
 		Summary:     "List every tenant's audit events, newest first.",
 		Description: "A page looks back a month at most; a quiet time or a filter that matches little gives short pages that are not the last, and nextCursor says so.",
-		Table:       []api.Use{readsUsers, writesAudit, {Actions: []api.Action{api.Query}, Keys: "AUDIT#ALL#*", Index: true}}, Requests: 251,
+		Table:       []api.Use{readsUsers, writesAudit, {Actions: []api.Action{api.Query}, Keys: "AUDIT#ALL#*", Index: true}}, Requests: 251, ReadUnits: 14, WriteUnits: 2,
 		Audit: []string{string(audit.AuditRead), string(audit.AccessDenied)},
 		Event: api.Event{Query: "type=user.suspended&limit=10"},
 	}, func(ctx context.Context, in *struct {

@@ -57,7 +57,7 @@ func CheckOperation(s *Service) api.Operation {
 		ID: "permissions-check", Method: http.MethodPost, Path: "/api/permissions/check", Tag: tag, Access: api.User,
 		Summary:     "Whether a user may do things to entities and documents.",
 		Description: "About another user may ask who manages the entity, managers and admins of its organization, and super admins. An id that does not exist, or is another tenant's, is answered with allowed false and source none.",
-		Table:       checks, Requests: 7, Audit: powerUsed,
+		Table:       checks, Requests: 7, ReadUnits: 5, Audit: powerUsed,
 		Event: api.Event{Body: map[string]any{"checks": []any{map[string]any{"entityId": sampleEntity, "action": "edit"}}}},
 	}, func(ctx context.Context, in *struct{ Body Checks }) (*checkOutput, error) {
 		out := &checkOutput{}
@@ -74,7 +74,7 @@ func ExplainOperation(s *Service) api.Operation {
 	return api.New(api.Spec{
 		ID: "permissions-explain", Method: http.MethodPost, Path: "/api/permissions/explain", Tag: tag, Access: api.User,
 		Summary: "Why a user may, or may not, do something to an entity or a document.",
-		Table:   checks, Requests: 7, Audit: powerUsed,
+		Table:   checks, Requests: 7, ReadUnits: 5, Audit: powerUsed,
 		Event: api.Event{Body: map[string]any{"entityId": sampleEntity, "action": "edit"}},
 	}, func(ctx context.Context, in *struct {
 		Body struct {
@@ -93,7 +93,7 @@ func EntitiesOperation(s *Service) api.Operation {
 		ID: "permissions-entities", Method: http.MethodGet, Path: "/api/permissions/entities", Tag: tag, Access: api.User,
 		Summary:     "List the entities on which a user is allowed an action.",
 		Description: "About another user: those of them that the caller may ask about. " + fallsShort,
-		Table:       []api.Use{readsFacts, readsOrg, readsEntity, listsOrgs, listsOrg, writesAudit}, Requests: 7, Audit: powerUsed,
+		Table:       []api.Use{readsFacts, readsOrg, readsEntity, listsOrgs, listsOrg, writesAudit}, Requests: 7, ReadUnits: 8, Audit: powerUsed,
 		Event: api.Event{Query: "action=edit&limit=10"},
 	}, func(ctx context.Context, in *struct {
 		Action         string `query:"action" required:"true" enum:"view,edit,create,delete,share,manage"`
@@ -135,7 +135,7 @@ func EvaluationOperation(s *Service) api.Operation {
 	return api.New(api.Spec{
 		ID: "authzen-evaluation", Method: http.MethodPost, Path: "/access/v1/evaluation", Tag: authzenTag, Access: api.User, Interop: true,
 		Summary: "One access evaluation (AuthZEN Authorization API 1.0).",
-		Table:   checks, Requests: 7, Audit: powerUsed, Event: api.Event{Body: sampleTuple()},
+		Table:   checks, Requests: 7, ReadUnits: 5, Audit: powerUsed, Event: api.Event{Body: sampleTuple()},
 	}, func(ctx context.Context, in *struct{ Body Tuple }) (*outcomeOutput, error) {
 		o, err := s.Evaluate(ctx, in.Body)
 		return &outcomeOutput{Body: o}, err
@@ -155,7 +155,7 @@ func EvaluationsOperation(s *Service) api.Operation {
 	return api.New(api.Spec{
 		ID: "authzen-evaluations", Method: http.MethodPost, Path: "/access/v1/evaluations", Tag: authzenTag, Access: api.User, Interop: true,
 		Summary: "Several access evaluations (AuthZEN Authorization API 1.0).",
-		Table:   checks, Requests: 7, Audit: powerUsed,
+		Table:   checks, Requests: 7, ReadUnits: 6, Audit: powerUsed,
 		Event: api.Event{Body: map[string]any{
 			"subject":     map[string]any{"type": subjectUser, "id": sampleUser},
 			"evaluations": []any{sampleTuple("subject")}, "options": map[string]any{"evaluations_semantic": executeAll},
@@ -177,11 +177,11 @@ type searchInput struct{ Body Searching }
 
 type resultsOutput struct{ Body Results }
 
-func searchOperation(kind, summary string, requests int, uses []api.Use, sample map[string]any, search func(context.Context, Searching) (Results, error)) api.Operation {
+func searchOperation(kind, summary string, requests int, readUnits float64, uses []api.Use, sample map[string]any, search func(context.Context, Searching) (Results, error)) api.Operation {
 	return api.New(api.Spec{
 		ID: "authzen-search-" + kind, Method: http.MethodPost, Path: "/access/v1/search/" + kind, Tag: authzenTag, Access: api.User, Interop: true,
 		Summary: summary, Description: fallsShort,
-		Table: uses, Requests: requests, Audit: powerUsed, Event: api.Event{Body: sample},
+		Table: uses, Requests: requests, ReadUnits: readUnits, Audit: powerUsed, Event: api.Event{Body: sample},
 	}, func(ctx context.Context, in *searchInput) (*resultsOutput, error) {
 		r, err := search(ctx, in.Body)
 		return &resultsOutput{Body: r}, err
@@ -191,18 +191,18 @@ func searchOperation(kind, summary string, requests int, uses []api.Use, sample 
 // SearchResourceOperation is POST /access/v1/search/resource.
 func SearchResourceOperation(s *Service) api.Operation {
 	return searchOperation("resource", "Find what a subject may do something to (AuthZEN Authorization API 1.0).",
-		30, []api.Use{readsFacts, readsOrg, readsEntity, readsDocument, listsOrgs, listsOrg, listsEntity, writesAudit}, sampleTuple(), s.SearchResources)
+		30, 8, []api.Use{readsFacts, readsOrg, readsEntity, readsDocument, listsOrgs, listsOrg, listsEntity, writesAudit}, sampleTuple(), s.SearchResources)
 }
 
 // SearchActionOperation is POST /access/v1/search/action.
 func SearchActionOperation(s *Service) api.Operation {
-	return searchOperation("action", "Find what a subject may do to a resource (AuthZEN Authorization API 1.0).", 7, checks, sampleTuple("action"), s.SearchActions)
+	return searchOperation("action", "Find what a subject may do to a resource (AuthZEN Authorization API 1.0).", 7, 5, checks, sampleTuple("action"), s.SearchActions)
 }
 
 // SearchSubjectOperation is POST /access/v1/search/subject.
 func SearchSubjectOperation(s *Service) api.Operation {
 	return searchOperation("subject", "Find who may do something to a resource, by a role, grant or share (AuthZEN Authorization API 1.0).",
-		12, []api.Use{readsFacts, readsOrg, readsEntity, readsDocument, listsOrg, listsEntity, listsDocument, writesAudit}, sampleTuple(), s.SearchSubjects)
+		12, 73, []api.Use{readsFacts, readsOrg, readsEntity, readsDocument, listsOrg, listsEntity, listsDocument, writesAudit}, sampleTuple(), s.SearchSubjects)
 }
 
 // Configuration is the metadata of the policy decision point.

@@ -118,7 +118,7 @@ func LoginOperation(s *Service) api.Operation {
 			{Actions: []api.Action{api.PutItem}, Keys: "TASK#*"},
 			countsAttempts,
 		},
-		Hashes: true, Cookies: true, Secrets: true, Requests: 8,
+		Hashes: true, Cookies: true, Secrets: true, Requests: 8, ReadUnits: 2, WriteUnits: 13,
 		Audit: []string{string(audit.SignedIn), string(audit.SignInFailed), string(audit.Throttled), string(audit.MFAPending), string(audit.SessionEnded)},
 		Event: api.Event{Body: map[string]any{"email": "alice@example.com", "password": "correct horse battery staple"}},
 	}, s.login)
@@ -164,7 +164,7 @@ func RefreshOperation(s *Service) api.Operation {
 			{Actions: []api.Action{api.PutItem}, Keys: "AUDIT#*"},
 			countsAttempts,
 		},
-		Cookies: true, Secrets: true, Requests: 2,
+		Cookies: true, Secrets: true, Requests: 2, ReadUnits: 3, WriteUnits: 6,
 		Audit: []string{string(audit.Refreshed), string(audit.RefreshFailed), string(audit.RefreshReuse)},
 		Event: api.Event{Body: map[string]any{"refreshToken": "lr1.example", "delivery": "body"}},
 	}, s.refresh)
@@ -218,7 +218,7 @@ func LogoutOperation(s *Service) api.Operation {
 			{Actions: []api.Action{api.PutItem}, Keys: "AUDIT#*"},
 			countsAttempts,
 		},
-		Cookies: true, Secrets: true, Requests: 2, Audit: []string{string(audit.SignedOut)},
+		Cookies: true, Secrets: true, Requests: 2, ReadUnits: 2, WriteUnits: 7, Audit: []string{string(audit.SignedOut)},
 		Event: api.Event{Body: map[string]any{"refreshToken": "lr1.example"}},
 	}, func(ctx context.Context, in *logoutInput) (*clearedOutput, error) {
 		raw := caller.Of(ctx).RefreshCookie
@@ -238,7 +238,7 @@ func LogoutAllOperation(s *Service) api.Operation {
 			{Actions: []api.Action{api.UpdateItem}, Keys: "USER#*"},
 			{Actions: []api.Action{api.PutItem}, Keys: "AUDIT#*"},
 		},
-		Cookies: true, Requests: 2, Audit: []string{string(audit.SignedOutEverywhere)},
+		Cookies: true, Requests: 2, ReadUnits: 2, WriteUnits: 8, Audit: []string{string(audit.SignedOutEverywhere)},
 	}, func(ctx context.Context, _ *struct{}) (*clearedOutput, error) {
 		return s.cleared(), s.SignOutEverywhere(ctx)
 	})
@@ -252,7 +252,7 @@ func ListOperation(s *Service) api.Operation {
 	return api.New(api.Spec{
 		ID: "auth-sessions-list", Method: http.MethodGet, Path: "/api/auth/sessions", Tag: "Sign-in", Access: api.User,
 		Summary: "List the signed-in user's sessions.",
-		Table:   []api.Use{{Actions: []api.Action{api.Query}, Keys: "USER#*"}}, Secrets: true, Requests: 2,
+		Table:   []api.Use{{Actions: []api.Action{api.Query}, Keys: "USER#*"}}, Secrets: true, Requests: 2, ReadUnits: 3,
 	}, s.list)
 }
 
@@ -294,7 +294,7 @@ func EndOperation(s *Service) api.Operation {
 			{Actions: []api.Action{api.UpdateItem}, Keys: "USER#*"},
 			{Actions: []api.Action{api.PutItem}, Keys: "AUDIT#*"},
 		},
-		Requests: 2, Audit: []string{string(audit.SessionEnded)},
+		Requests: 2, ReadUnits: 2, WriteUnits: 6, Audit: []string{string(audit.SessionEnded)},
 		Event: api.Event{Params: map[string]string{"sessionId": "01900000-0000-7000-8000-000000000001"}},
 	}, func(ctx context.Context, in *endInput) (*api.Empty, error) {
 		return nil, s.End(ctx, in.SessionID)
