@@ -74,7 +74,7 @@ type World struct {
 	relay *mail.Relay
 	box   *mail.Mailbox
 
-	sent  atomic.Int64
+	sent atomic.Int64
 
 	policed *policed
 }
