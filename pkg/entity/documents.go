@@ -43,6 +43,8 @@ type documentItem struct {
 	CreatedBy   string     `dynamo:"createdBy"`
 	CreatedAt   table.Time `dynamo:"createdAt"`
 	UpdatedAt   table.Time `dynamo:"updatedAt"`
+	SourceID    string     `dynamo:"sourceId,omitempty"` // the id in the system it was imported from
+	Batch       string     `dynamo:"batch,omitempty"`    // the import that made it
 }
 
 type contentItem struct {

@@ -28,6 +28,8 @@ type item struct {
 	CreatedBy  string     `dynamo:"createdBy"`
 	CreatedAt  table.Time `dynamo:"createdAt"`
 	UpdatedAt  table.Time `dynamo:"updatedAt"`
+	SourceID   string     `dynamo:"sourceId,omitempty"` // the id in the system it was imported from
+	Batch      string     `dynamo:"batch,omitempty"`    // the import that made it
 }
 
 // Entity is an entity as answers show it.

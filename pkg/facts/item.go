@@ -22,6 +22,7 @@ type Membership struct {
 	JoinedAt table.Time     `dynamo:"joinedAt"`
 	AddedBy  string         `dynamo:"addedBy,omitempty"`
 	Issued   int64          `dynamo:"issued"`
+	Batch    string         `dynamo:"batch,omitempty"` // the import that made it
 }
 
 // NewMembership makes a membership that begins now.
@@ -52,6 +53,7 @@ type Grant struct {
 	CreatedAt table.Time   `dynamo:"createdAt"`
 	ExpiresAt table.Time   `dynamo:"expiresAt,omitempty"`
 	TTL       int64        `dynamo:"ttl,omitempty"`
+	Batch     string       `dynamo:"batch,omitempty"` // the import that made it
 }
 
 // NewGrant makes a grant; a zero end means never.

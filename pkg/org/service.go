@@ -80,6 +80,8 @@ type item struct {
 	AdminCount int64      `dynamo:"adminCount"`
 	CreatedAt  table.Time `dynamo:"createdAt"`
 	UpdatedAt  table.Time `dynamo:"updatedAt"`
+	SourceID   string     `dynamo:"sourceId,omitempty"` // the id in the system it was imported from
+	Batch      string     `dynamo:"batch,omitempty"`    // the import that made it
 }
 
 // Organization is an organization as answers show it.

@@ -13,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
+	"github.com/guregu/dynamo/v2"
 )
 
 // Records as text: export, import and migration move items whose types they do
@@ -215,6 +216,71 @@ func (r Record) With(truths []string, without ...string) Record {
 		item[k] = &types.AttributeValueMemberBOOL{Value: true}
 	}
 	return Record{item}
+}
+
+// Item gives what a Put or Create writes; false for every other write.
+func (w *Write) Item() (Record, bool, error) {
+	if w.kind != putItem {
+		return Record{}, false, nil
+	}
+	item, err := dynamo.MarshalItem(w.item)
+	if err != nil {
+		return Record{}, false, fmt.Errorf("encode item: %w", err)
+	}
+	return Record{item}, true, nil
+}
+
+// Rehearse asks whether a transaction of the writes would happen, by their
+// conditions alone; nothing is written. The error is the one that Transact would
+// give. Writes without a condition are left out.
+func (t *Table) Rehearse(ctx context.Context, writes ...*Write) error {
+	checks := make([]*Write, 0, len(writes))
+	for _, w := range writes {
+		if len(w.conds) == 0 {
+			continue
+		}
+		c := *w
+		c.kind = checkItem
+		if r, put, err := w.Item(); err != nil {
+			return err
+		} else if put {
+			c.key = r.Key()
+		}
+		checks = append(checks, &c)
+	}
+	if len(checks) == 0 {
+		return nil
+	}
+	return t.Transact(ctx, checks...)
+}
+
+// Differences gives, in order, the names of the attributes in which two records
+// differ, save those to ignore.
+func (r Record) Differences(other Record, ignore ...string) []string {
+	names := map[string]bool{}
+	for _, m := range []dynamo.Item{r.item, other.item} {
+		for name := range m {
+			names[name] = true
+		}
+	}
+	var out []string
+	for name := range names {
+		if slices.Contains(ignore, name) {
+			continue
+		}
+		a, has := r.item[name]
+		b, had := other.item[name]
+		if has && had {
+			x, errX := appendValue(nil, a)
+			y, errY := appendValue(nil, b)
+			if errX == nil && errY == nil && string(x) == string(y) {
+				continue
+			}
+		}
+		out = append(out, name)
+	}
+	slices.Sort(out)
+	return out
 }
 
 // MaxBatch is DynamoDB's bound on the writes of one batch.
