@@ -26,6 +26,7 @@ type commands struct {
 	Mail       mailCommand               `cmd:"" help:"Look at mail that was not sent, and send it again."`
 	Export     exportCommand             `cmd:"" help:"Write everything in the table to a file."`
 	Restore    restoreCommand            `cmd:"" help:"Put an export into an empty table."`
+	Import     importCommand             `cmd:"" help:"Bring users and everything else from other systems."`
 	Completion kongcompletion.Completion `cmd:"" help:"Print what turns on completion in bash, zsh or fish."`
 	Version    kong.VersionFlag          `help:"Print the version."`
 }

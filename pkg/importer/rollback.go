@@ -25,9 +25,14 @@ type RollbackOptions struct {
 
 // Removed counts the records of a batch that were taken back.
 type Removed struct {
-	Batch                                                          string
-	Documents, Grants, Entities, Organizations, Memberships, Users int64
-	Kept                                                           int64
+	Batch         string `json:"batch"`
+	Documents     int64  `json:"documents"`
+	Grants        int64  `json:"grants"`
+	Entities      int64  `json:"entities"`
+	Organizations int64  `json:"organizations"`
+	Memberships   int64  `json:"memberships"`
+	Users         int64  `json:"users"`
+	Kept          int64  `json:"kept"`
 }
 
 // Rollback removes what a batch made and is still there, and with it what has

@@ -230,30 +230,6 @@ func (w *Write) Item() (Record, bool, error) {
 	return Record{item}, true, nil
 }
 
-// Rehearse asks whether a transaction of the writes would happen, by their
-// conditions alone; nothing is written. The error is the one that Transact would
-// give. Writes without a condition are left out.
-func (t *Table) Rehearse(ctx context.Context, writes ...*Write) error {
-	checks := make([]*Write, 0, len(writes))
-	for _, w := range writes {
-		if len(w.conds) == 0 {
-			continue
-		}
-		c := *w
-		c.kind = checkItem
-		if r, put, err := w.Item(); err != nil {
-			return err
-		} else if put {
-			c.key = r.Key()
-		}
-		checks = append(checks, &c)
-	}
-	if len(checks) == 0 {
-		return nil
-	}
-	return t.Transact(ctx, checks...)
-}
-
 // Differences gives, in order, the names of the attributes in which two records
 // differ, save those to ignore.
 func (r Record) Differences(other Record, ignore ...string) []string {
