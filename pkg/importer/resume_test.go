@@ -52,10 +52,10 @@ func TestAnImportCutOffAnywhereAndRunAgainGivesTheSame(t *testing.T) {
 		t.Fatal(err)
 	}
 	table := whole.exported()
-	for _, cut := range []int{0, 1, 2, 3, 4, 5, 7, 11, 20, 35, 50, 70, 90, 99, 100, 101, 110, 130, 150} {
+	for _, cut := range []int{0, 1, 2, 3, 4, 7, 30, 60, 90, 99, 100, 101, 130} {
 		t.Run(fmt.Sprint(cut), func(t *testing.T) {
 			part, s := w.bare(t)
-			for n := cut; ; n += 40 {
+			for n := cut; ; n += 60 {
 				s.Transport.Intercept(cutAfter(n))
 				out, err := part.run(jsonl(file), importer.Options{Kind: importer.Users})
 				s.Transport.Intercept(nil)
