@@ -40,8 +40,8 @@ type RestoreOptions struct {
 // interruption.
 const (
 	perRound  = 16 * table.MaxBatch
-	perMarker = 10 // rounds
-	inFlight  = 8  // batches
+	perMarker = 4 // rounds
+	inFlight  = 8 // batches
 )
 
 // Restore puts a file, which Check found whole, into an empty table. It can be

@@ -152,4 +152,3 @@ func TestThousandsOfUsersTakeBoundedMemory(t *testing.T) {
 		t.Errorf("%d MB of live heap", peak>>20)
 	}
 }
-
