@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/lanyard-auth/lanyard/internal/lanyardtest"
 	"github.com/lanyard-auth/lanyard/internal/localdynamo"
 	"github.com/lanyard-auth/lanyard/internal/localdynamo/dynamotest"
 	"github.com/lanyard-auth/lanyard/pkg/assembly"
@@ -21,12 +22,11 @@ import (
 func (w *world) bare(t *testing.T) (*world, *dynamotest.Store) {
 	t.Helper()
 	s := dynamotest.NewWith(t, localdynamo.Options{TTLEvery: -1}, table.Options{MaxAttempts: 1})
-	other := *w.World
-	other.Store, other.T = s, t
-	other.Assembly = &assembly.Assembly{Keys: w.Assembly.Keys, Version: "test", Deps: service.Deps{
-		Config: w.Config, Table: s.Table, Now: w.Clock.Now, Log: w.Assembly.Deps.Log, SessionsEnded: func(string) {},
-	}}
-	return &world{&other, newImporter(t, &other)}, s
+	other := &lanyardtest.World{T: t, Store: s, Clock: w.Clock, Config: w.Config, Ring: w.Ring, Assembly: &assembly.Assembly{
+		Keys: w.Assembly.Keys, Version: "test", Deps: service.Deps{
+			Config: w.Config, Table: s.Table, Now: w.Clock.Now, Log: w.Assembly.Deps.Log, SessionsEnded: func(string) {},
+		}}}
+	return &world{other, newImporter(t, other)}, s
 }
 
 // crowd is a file of n users, every seventh of whom is refused.
