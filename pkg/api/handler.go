@@ -124,6 +124,11 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.mux.ServeHTTP(w, r)
 		return
 	}
+	if pattern != "" {
+		// An unclean path still finds an operation where the mux compares the
+		// escaped form (%2F%2F). It must not run to learn a status from it.
+		match = http.NotFoundHandler()
+	}
 	h.serveUnmatched(w, r, match)
 }
 
