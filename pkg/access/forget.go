@@ -31,8 +31,12 @@ func (c *Checker) ForgetResources(refs ...Ref) {
 	}
 }
 
-// ForgetAll drops everything that is kept.
+// ForgetAll drops everything that is kept, and has a source of resources that
+// remembers something of its own, with a method Forget, drop that as well.
 func (c *Checker) ForgetAll() {
+	if s, ok := c.resources.(interface{ Forget() }); ok {
+		s.Forget()
+	}
 	c.users.invalidateIf(func(*held) bool { return true })
 	for k := KindOrganization; k <= KindDocument; k++ {
 		c.places[k].invalidateIf(func(place) bool { return true })

@@ -4,5 +4,6 @@
 //
 // It is the source that package access reads from, and it makes the items that
 // packages org, entity and operator write. What a fact permits is not decided
-// here, and nothing here is cached.
+// here, and nothing that is said comes from a cache: where resources belong is
+// remembered, to read with them in one request what they lie under.
 package facts

@@ -9,15 +9,33 @@ import (
 	"github.com/lanyard-auth/lanyard/pkg/table"
 )
 
-// Resources reads where resources belong: their own items in one request, and
-// in a second one the entities and organizations they lie under. Deleting an
-// organization or an entity removes its own item at once, so what lies under it
-// is left out from that moment, however long it takes to be cleared away.
+// perRequest is how many items one BatchGetItem reads at most.
+const perRequest = 100
+
+// Resources reads where resources belong, and whether the entities and
+// organizations they lie under still exist: in one request where this source
+// has met the resource before, since where something belongs never changes, and
+// otherwise in two. What is remembered decides only which items are read
+// together; the answer is taken from what was read. Deleting an organization or
+// an entity removes its own item at once, so what lies under it is left out from
+// that moment, however long it takes to be cleared away.
 func (s *Source) Resources(ctx context.Context, refs []access.Ref) ([]access.Resource, error) {
 	keys := make([]table.Key, 0, len(refs))
 	for _, ref := range refs {
 		if key, ok := own(ref); ok {
 			keys = append(keys, key)
+		}
+	}
+	asked := make(map[table.Key]bool, 2*len(keys))
+	for _, k := range keys {
+		asked[k] = true
+	}
+	for _, ref := range refs {
+		for _, k := range parents(s.met.place(ref)) {
+			if !asked[k] && len(keys) < perRequest {
+				asked[k] = true
+				keys = append(keys, k)
+			}
 		}
 	}
 	items, err := s.table.GetMany(ctx, keys, table.Strong)
@@ -36,9 +54,10 @@ func (s *Source) Resources(ctx context.Context, refs []access.Ref) ([]access.Res
 		if err != nil {
 			return nil, err
 		}
+		s.met.remember(r)
 		places = append(places, r)
 		for _, k := range parents(r) {
-			if _, read := items[k]; !read {
+			if !asked[k] {
 				above = append(above, k)
 			}
 		}

@@ -13,15 +13,21 @@ import (
 
 // Source reads facts and places from the table, always strongly consistently.
 // It implements access.FactSource and access.ResourceSource.
-type Source struct{ table *table.Table }
+type Source struct {
+	table *table.Table
+	met   met
+}
 
 // New makes a source. It makes no request.
-func New(t *table.Table) *Source { return &Source{t} }
+func New(t *table.Table) *Source { return &Source{table: t} }
 
 var (
 	_ access.FactSource     = (*Source)(nil)
 	_ access.ResourceSource = (*Source)(nil)
 )
+
+// Forget drops what the source remembers of where resources belong.
+func (s *Source) Forget() { s.met.forget() }
 
 // Facts reads everything about one user, in one request where that is at most
 // limit facts; of a user who holds more, the powers only.

@@ -62,7 +62,7 @@ func UsersListOperation(s *Service) api.Operation {
 		Description: "A status that few users have can give a short page that is not the last; nextCursor says so.",
 		Table: []api.Use{readsUsers, writesAudit, {Actions: []api.Action{api.Query}, Keys: "USERS#*", Index: true},
 			{Actions: []api.Action{api.GetItem}, Keys: "EMAIL#*"}, {Actions: []api.Action{api.GetItem}, Keys: "USERNAME#*"}},
-		Requests: 40, ReadUnits: 114, WriteUnits: 2, Audit: []string{string(audit.UsersRead), string(audit.AccessDenied)},
+		Requests: 40, ReadUnits: 16, WriteUnits: 2, Audit: []string{string(audit.UsersRead), string(audit.AccessDenied)},
 		Event: api.Event{Query: "status=active&limit=10"},
 	}, func(ctx context.Context, in *struct {
 		api.ListInput
@@ -243,7 +243,7 @@ func AuditOperation(s *Service) api.Operation {
 		ID: "admin-audit", Method: http.MethodGet, Path: "/api/admin/audit", Tag: tag, Access: api.SuperAdmin, Lendable: true,
 		Summary:     "List every tenant's audit events, newest first.",
 		Description: "A page looks back a month at most; a quiet time or a filter that matches little gives short pages that are not the last, and nextCursor says so.",
-		Table:       []api.Use{readsUsers, writesAudit, {Actions: []api.Action{api.Query}, Keys: "AUDIT#ALL#*", Index: true}}, Requests: 251, ReadUnits: 14, WriteUnits: 2,
+		Table:       []api.Use{readsUsers, writesAudit, {Actions: []api.Action{api.Query}, Keys: "AUDIT#ALL#*", Index: true}}, Requests: 251, ReadUnits: 10, WriteUnits: 2,
 		Audit: []string{string(audit.AuditRead), string(audit.AccessDenied)},
 		Event: api.Event{Query: "type=user.suspended&limit=10"},
 	}, func(ctx context.Context, in *struct {

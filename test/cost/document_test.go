@@ -126,7 +126,7 @@ func document(t *testing.T, measured map[string]measurement) []byte {
 		c, w := m.Cold.total(), m.Warm.total()
 		p("| `%s` | %d | %v | %v | %d | %v | %v | %v | %d | %.2f |", op.ID, c.Requests, c.Reads, c.Writes, w.Requests, w.Reads, w.Writes, m.Warm.After, m.Warm.Mails, million(t, &op, m.Warm).total())
 	}
-	p("\nA list's cost is that of its first page on that tenant; `admin-audit`, `users-list` and `auth-activity` grow with what there is to look through, up to the requests that they declare.\n")
+	p("\nA list's cost is that of its first page on that tenant; `admin-audit` and `users-list` are asked for one row, since how many rounds a longer page takes depends on how ids are spread; they and `auth-activity` grow with what there is to look through, up to the requests that they declare.\n")
 	p("## 100,000 monthly users\n\nWhat one user does in a month is an assumption; replace it with yours. *Cold* is the share of calls that find nothing cached.\n")
 	p("| operation | times a user | cold | store | Lambda | HTTP API | logs and traces | mail | together |\n|---|---|---|---|---|---|---|---|---|")
 	var sum bill
