@@ -3,6 +3,8 @@ package localdynamo_test
 import (
 	"encoding/json"
 	"fmt"
+	"regexp"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -23,9 +25,10 @@ func TestDifferential(t *testing.T) {
 		table := fmt.Sprintf("Diff%s-%d", run, tables.Add(1))
 		both := func(unordered bool, op, body string) {
 			want, got := local.send(t, op, body), engine.send(t, op, body)
-			if strings.HasPrefix(want, `{"ConsumedCapacity"`) {
+			if strings.HasPrefix(want, `{"ConsumedCapacity"`) && strings.Contains(body, `"ReturnConsumedCapacity":"NONE"`) {
 				want = "{}" // DynamoDB Local tells it, unasked, of a delete that finds nothing
 			}
+			want, got = split.ReplaceAllString(want, ""), split.ReplaceAllString(got, "")
 			if op != "CreateTable" && op != "DeleteTable" && !agree(want, got, unordered) {
 				rt.Fatalf("%s %s\n local %s\nengine %s", op, body, want, got)
 			}
@@ -46,6 +49,10 @@ func TestDifferential(t *testing.T) {
 		both(false, "DeleteTable", `{"TableName":"`+table+`"}`)
 	})
 }
+
+// split tells reads and writes of a transaction apart, which DynamoDB Local does
+// for the table's total only.
+var split = regexp.MustCompile(`,"(Read|Write)CapacityUnits":[0-9.]+`)
 
 func agree(want, got string, unordered bool) bool {
 	if !strings.HasPrefix(want, "!") {
@@ -147,6 +154,11 @@ func (p *program) step() (op string, unordered bool, body string) {
 		req = map[string]any{"TransactItems": items}
 	}
 	p.finish(req)
+	// DynamoDB Local counts some writes of batches and transactions twice, and
+	// batches and searches that read nothing not at all.
+	if slices.Contains([]string{"GetItem", "PutItem", "UpdateItem", "DeleteItem", "TransactGetItems"}, op) {
+		req["ReturnConsumedCapacity"] = p.pick("INDEXES", "TOTAL", "NONE")
+	}
 	b, err := json.Marshal(req)
 	if err != nil {
 		p.t.Fatal(err)
