@@ -4,13 +4,18 @@
 //
 // What a request means is told by four layers, each in files of its own:
 //
-//   - protocol: http.go, errors.go, request.go (decoding and constraints),
-//     mode.go (policies, injected faults, observers);
-//   - operations: tables.go, items.go, query.go, batch.go, transact.go, ttl.go;
+//   - protocol: http.go, request.go and definition.go (decoding and
+//     constraints), answer.go, errors.go, mode.go (policies, injected faults,
+//     observers);
+//   - operations: items.go (every read and write of an item goes through it),
+//     batch.go, transact.go, query.go, tables.go, describe.go, ttl.go;
 //   - storage: engine.go (group commit), schema.go (keys and indexes), store.go
 //     (items and index entries), capacity.go (what it would have cost);
-//   - packages attr (values), expr (the expression language) and legacy (the
-//     parameters that expressions replaced).
+//   - packages attr (values), expr (the expression language: lexer.go,
+//     parser.go and check.go, evaluator.go) and legacy (the parameters that
+//     expressions replaced).
+//
+// Package dynamotest is a kit for tests, of no use without them.
 //
 // Writes run one after another in a single goroutine, several to a commit, and
 // are acknowledged after the commit is on disk; reads see the last commit. So
