@@ -27,6 +27,7 @@ type commands struct {
 	Export     exportCommand             `cmd:"" help:"Write everything in the table to a file."`
 	Restore    restoreCommand            `cmd:"" help:"Put an export into an empty table."`
 	Import     importCommand             `cmd:"" help:"Bring users and everything else from other systems."`
+	Migrate    migrateCommand            `cmd:"" help:"Bring the table to another version of its schema."`
 	Completion kongcompletion.Completion `cmd:"" help:"Print what turns on completion in bash, zsh or fish."`
 	Version    kong.VersionFlag          `help:"Print the version."`
 }

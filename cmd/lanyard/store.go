@@ -2,9 +2,11 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"net/url"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
@@ -12,6 +14,7 @@ import (
 
 	"github.com/lanyard-auth/lanyard/internal/localdynamo"
 	"github.com/lanyard-auth/lanyard/pkg/config"
+	"github.com/lanyard-auth/lanyard/pkg/migrate"
 	"github.com/lanyard-auth/lanyard/pkg/table"
 )
 
@@ -67,8 +70,8 @@ func ownStore(ctx context.Context, cfg config.Config, dir string) (*store, error
 	if !s.local {
 		return s, nil
 	}
-	if err := s.table.Create(ctx); err != nil {
-		return nil, err
+	if err := migrate.Prepare(ctx, s.table, time.Now); err != nil {
+		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil
 }

@@ -40,6 +40,8 @@ type documentItem struct {
 	ContentType string     `dynamo:"contentType"`
 	Content     int64      `dynamo:"contentVersion"`
 	Version     int64      `dynamo:"version"`
+	Bytes       int64      `dynamo:"contentBytes"`             // of the content of version BytesOf
+	BytesOf     int64      `dynamo:"contentBytesOf,omitempty"` // older programs leave it behind, and Bytes says nothing then
 	CreatedBy   string     `dynamo:"createdBy"`
 	CreatedAt   table.Time `dynamo:"createdAt"`
 	UpdatedAt   table.Time `dynamo:"updatedAt"`
@@ -61,6 +63,7 @@ type Document struct {
 	Title          string    `json:"title"`
 	ContentType    string    `json:"contentType"`
 	Content        *string   `json:"content,omitempty" doc:"Left out of lists."`
+	Size           *int64    `json:"size,omitempty" doc:"Bytes of the content in UTF-8. In lists it is absent for documents of before it was kept, until migration 2 has run."`
 	CreatedAt      time.Time `json:"createdAt"`
 	UpdatedAt      time.Time `json:"updatedAt"`
 }
@@ -70,10 +73,18 @@ func (d *documentItem) place() access.Resource {
 }
 
 func (d *documentItem) view(content *string) Document {
-	return Document{
+	out := Document{
 		ID: d.ID, EntityID: d.EntityID, OrganizationID: d.OrgID, Title: d.Title, ContentType: d.ContentType,
 		Content: content, CreatedAt: d.CreatedAt.Time(), UpdatedAt: d.UpdatedAt.Time(),
 	}
+	switch {
+	case content != nil:
+		n := int64(len(*content))
+		out.Size = &n
+	case d.BytesOf == d.Content:
+		out.Size = &d.Bytes
+	}
+	return out
 }
 
 // FreshDocument is what a document is made from.
@@ -103,7 +114,7 @@ func (s *Service) CreateDocument(ctx context.Context, entityID string, f FreshDo
 	d := documentItem{
 		Key: table.Document(docID), IndexKey: table.IndexKey{GSI1PK: table.EntityDocuments(entityID), GSI1SK: docID},
 		DocumentPlace: facts.DocumentPlace{ID: docID, EntityID: entityID, OrgID: r.place.OrganizationID},
-		Title:         f.Title, ContentType: f.ContentType, Content: 1, Version: 1,
+		Title:         f.Title, ContentType: f.ContentType, Content: 1, Version: 1, Bytes: int64(len(f.Content)), BytesOf: 1,
 		CreatedBy: r.me.UserID, CreatedAt: now, UpdatedAt: now,
 	}
 	err = s.commit(ctx, r.by, d.event(audit.DocumentCreated, "title", f.Title), []*table.Write{
@@ -275,7 +286,7 @@ func (s *Service) ChangeDocument(ctx context.Context, docID string, c DocumentCh
 		if c.Content != nil {
 			content, changed = *c.Content, append(changed, "content")
 			d.Content++
-			w.Set("contentVersion", d.Content)
+			w.Set("contentVersion", d.Content).Set("contentBytes", int64(len(content))).Set("contentBytesOf", d.Content)
 			writes = append(writes, table.Put(contentItem{Key: table.DocumentContent(docID), Content: content, Version: d.Content}))
 		}
 		d.Version++

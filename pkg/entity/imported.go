@@ -70,7 +70,7 @@ func ImportedDocument(o Origin, entityID, orgID string, f FreshDocument, now tim
 	d := documentItem{
 		Key: table.Document(o.ID), IndexKey: table.IndexKey{GSI1PK: table.EntityDocuments(entityID), GSI1SK: o.ID},
 		DocumentPlace: facts.DocumentPlace{ID: o.ID, EntityID: entityID, OrgID: orgID},
-		Title:         f.Title, ContentType: f.ContentType, Content: 1, Version: 1,
+		Title:         f.Title, ContentType: f.ContentType, Content: 1, Version: 1, Bytes: int64(len(f.Content)), BytesOf: 1,
 		CreatedAt: o.created(now), UpdatedAt: table.At(now), SourceID: o.SourceID, Batch: o.Batch,
 	}
 	return []*table.Write{
