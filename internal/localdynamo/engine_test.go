@@ -3,6 +3,7 @@ package localdynamo_test
 import (
 	"bufio"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -399,6 +400,47 @@ func TestACancelledContextEndsTheCall(t *testing.T) {
 	}
 	if _, err := inProcess(db).PutItem(ctx, &dynamodb.PutItemInput{TableName: aws.String(tableName), Item: key("p", "s")}); !errors.Is(err, context.Canceled) {
 		t.Errorf("write: %v", err)
+	}
+}
+
+// A batch of reads answers 16 MB and returns the other keys as a request for them.
+func TestALargeBatchIsAnsweredInParts(t *testing.T) {
+	db := newEndpoint(t)
+	replay(t, db, "testdata/conformance/fixture.txt")
+	large := strings.Repeat("x", 399<<10)
+	const items = 50
+	keys := make([]string, items)
+	for i := range keys {
+		keys[i] = fmt.Sprintf(`{"pk":{"S":"%d"}}`, i)
+		if got := db.send(t, "PutItem", fmt.Sprintf(`{"TableName":"Hash","Item":{"pk":{"S":"%d"},"a":{"S":%q}}}`, i, large)); got != "{}" {
+			t.Fatal(got)
+		}
+	}
+	request := `{"Hash":{"Keys":[` + strings.Join(keys, ",") + `],"ConsistentRead":true,"ProjectionExpression":"#p","ExpressionAttributeNames":{"#p":"pk"}}}`
+	found := map[string]bool{}
+	for range 2 {
+		var page struct {
+			Responses struct {
+				Hash []map[string]map[string]string
+			}
+			UnprocessedKeys json.RawMessage
+		}
+		if err := json.Unmarshal([]byte(db.send(t, "BatchGetItem", `{"RequestItems":`+request+`}`)), &page); err != nil {
+			t.Fatal(err)
+		}
+		for _, it := range page.Responses.Hash {
+			if len(it) != 1 {
+				t.Errorf("the projection was lost: %d attributes", len(it))
+			}
+			found[it["pk"]["S"]] = true
+		}
+		request = string(page.UnprocessedKeys)
+		if more := len(found) < items; more != strings.Contains(request, `"ProjectionExpression":"#p"`) || more && len(found) != 42 {
+			t.Fatalf("%d items, then %s", len(found), request)
+		}
+	}
+	if len(found) != items {
+		t.Errorf("%d items of %d", len(found), items)
 	}
 }
 
