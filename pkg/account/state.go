@@ -69,7 +69,7 @@ type ProfileStatus string
 
 // The profile statuses.
 const (
-	ProfileCurrent     ProfileStatus = "current"
+	ProfileCurrent     ProfileStatus = ""            // the profile is the real one; answers leave the status out
 	ProfileUnavailable ProfileStatus = "unavailable" // the system of record did not answer; the fields are empty
 )
 
@@ -85,7 +85,7 @@ type User struct {
 	LastLoginAt   *time.Time    `json:"lastLoginAt" nullable:"true"`
 	CreatedAt     time.Time     `json:"createdAt"`
 	Profile       Profile       `json:"profile"`
-	ProfileStatus ProfileStatus `json:"profileStatus" enum:"current,unavailable" doc:"unavailable: the system of record did not answer, and the profile's fields are empty."`
+	ProfileStatus ProfileStatus `json:"profileStatus,omitempty" enum:"unavailable" doc:"unavailable: the system of record did not answer, and the profile's fields are empty. Absent: the profile is the real one."`
 }
 
 // user merges the layers.

@@ -246,7 +246,7 @@ func TestProfileAndUsernameChange(t *testing.T) {
 	c.Patch("/api/auth/me", m{"username": "captain"}).Want(200)
 	c.Patch("/api/auth/me", m{"username": "admiral", "profile": m{"lastName": "Hopper"}}).Want(200)
 	me := c.Get("/api/auth/me").Want(200)
-	if me.Text("profile.firstName") != "Grace" || me.Text("profile.lastName") != "Hopper" || me.Text("username") != "admiral" || me.Text("profileStatus") != "current" {
+	if me.Text("profile.firstName") != "Grace" || me.Text("profile.lastName") != "Hopper" || me.Text("username") != "admiral" || me.Value("profileStatus") != nil {
 		t.Fatalf("me %s", me.Raw)
 	}
 	w.Client().Post("/api/auth/register", m{"username": "captain", "password": newPassword}).Want(201)
@@ -377,8 +377,8 @@ func TestProfilesOfASystemOfRecord(t *testing.T) {
 	t.Cleanup(record.Close)
 	w := lanyardtest.Start(t, "LANYARD_PROFILE_SOURCE=http", "LANYARD_PROFILE_URL="+record.URL+"/people", "LANYARD_PROFILE_TOKEN=s3cret")
 	c := w.Registered("ext@example.com")
-	if got := c.Get("/api/auth/me").Want(200).Text("profileStatus"); got != "current" {
-		t.Errorf("status %q", got)
+	if me := c.Get("/api/auth/me").Want(200); me.Value("profileStatus") != nil {
+		t.Errorf("answer %s", me.Raw)
 	}
 	c.Patch("/api/auth/me", m{"profile": m{"firstName": "Ext"}}).Want(200)
 	if got := c.Get("/api/auth/me").Want(200).Text("profile.firstName"); got != "Ext" {
@@ -533,6 +533,8 @@ func TestCrossSiteRequestsAreRefused(t *testing.T) {
 	form := w.Client()
 	form.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	form.Post("/api/auth/login", "email=x").Problem(415, "unsupported_media_type")
+	form.Header.Set("Content-Type", "Application/JSON; charset=utf-8") // media types have no case
+	form.Post("/api/auth/login", m{"email": "x@example.com", "password": lanyardtest.Password}).Want(200)
 }
 
 func TestCredentialsInOddFormsAreRefused(t *testing.T) {
