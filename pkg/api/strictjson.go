@@ -41,6 +41,9 @@ func readBody(r *http.Request, limit int64) error {
 	if err := checkJSON(body); err != nil {
 		return fault.Wrap(fault.CodeMalformed, err)
 	}
+	// Media types are compared without regard to case (RFC 9110, section 8.3.1);
+	// what unmarshals the body compares letters.
+	r.Header.Set("Content-Type", media)
 	r.Body = io.NopCloser(bytes.NewReader(body))
 	r.ContentLength = int64(len(body))
 	return nil
