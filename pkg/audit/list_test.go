@@ -1,6 +1,8 @@
 package audit_test
 
 import (
+	"encoding/json"
+	"errors"
 	"log/slog"
 	"slices"
 	"testing"
@@ -75,6 +77,30 @@ func (tr *trail) whole(l list, f audit.Filter, limit int) (moments []time.Time) 
 	}
 	tr.t.Fatal("the list does not end")
 	return nil
+}
+
+func TestAnEventsMomentSortsAsText(t *testing.T) {
+	second := time.Date(2035, 3, 31, 23, 59, 0, 0, time.UTC)
+	var moments []string
+	for _, ms := range []int{0, 290, 291, 999} {
+		e := audit.Event{ID: "e1", At: second.Add(time.Duration(ms) * time.Millisecond), Type: audit.Registered, Outcome: audit.Success}
+		b, err := json.Marshal(e)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var shown map[string]any
+		var back audit.Event
+		if err := errors.Join(json.Unmarshal(b, &shown), json.Unmarshal(b, &back)); err != nil {
+			t.Fatal(err)
+		}
+		if !back.At.Equal(e.At) || back.ID != e.ID || back.Type != e.Type || shown["actorId"] != "" || len(shown) != 9 {
+			t.Errorf("event %s", b)
+		}
+		moments = append(moments, shown["at"].(string))
+	}
+	if !slices.IsSorted(moments) || moments[0] != "2035-03-31T23:59:00.000Z" {
+		t.Errorf("moments %q", moments)
+	}
 }
 
 func TestListsAreWholeNewestFirstAcrossMonthsAndDays(t *testing.T) {

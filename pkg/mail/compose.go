@@ -18,7 +18,8 @@ type Mail struct {
 	Purpose  Purpose
 	From     netmail.Address
 	To       netmail.Address
-	Date     time.Time
+	Caused   time.Time // when it was queued, the same at every attempt
+	Date     time.Time // when this attempt began
 	Language string
 	Subject  string
 	Text     string

@@ -52,12 +52,22 @@ type localItem struct {
 type Received struct {
 	ID       string    `json:"-"`
 	Language string    `json:"-"`
-	At       time.Time `json:"at"`
+	At       time.Time `json:"at"` // when it was queued, the order in which mails are shown
 	To       string    `json:"to"`
 	Subject  string    `json:"subject"`
 	Text     string    `json:"text"`
 	HTML     string    `json:"html"`
 	Links    []string  `json:"links"` // never nil
+}
+
+// MarshalJSON gives the mail with its moment to the millisecond, always in
+// three digits, so that moments sort as text too (RFC 3339, section 5.1).
+func (r Received) MarshalJSON() ([]byte, error) {
+	type plain Received // without this method
+	return json.Marshal(struct {
+		At string `json:"at"`
+		plain
+	}{r.At.UTC().Format("2006-01-02T15:04:05.000Z07:00"), plain(r)})
 }
 
 // sealedLocal is what is sealed of a mail in the mailbox.
@@ -73,7 +83,7 @@ func (b *Mailbox) Send(ctx context.Context, m *Mail) error {
 		return &SendError{Reason: err.Error(), Permanent: true}
 	}
 	plaintext, err := json.Marshal(sealedLocal{Language: m.Language, Mail: Received{
-		At: m.Date.UTC(), To: m.To.Address, Subject: m.Subject, Text: m.Text, HTML: m.HTML, Links: append([]string{}, m.Links...),
+		At: m.Caused.UTC(), To: m.To.Address, Subject: m.Subject, Text: m.Text, HTML: m.HTML, Links: append([]string{}, m.Links...),
 	}})
 	if err != nil {
 		return fmt.Errorf("keep mail: %w", err)
@@ -83,7 +93,7 @@ func (b *Mailbox) Send(ctx context.Context, m *Mail) error {
 		return fmt.Errorf("keep mail: %w", err)
 	}
 	if err := b.table.Write(ctx, table.Put(localItem{
-		Key: table.LocalMail(m.ID), ID: m.ID, At: table.At(m.Date), Sealed: sealed, TTL: table.TTL(m.Date.Add(keepLocal)),
+		Key: table.LocalMail(m.ID), ID: m.ID, At: table.At(m.Caused), Sealed: sealed, TTL: table.TTL(m.Date.Add(keepLocal)),
 	})); err != nil {
 		return fmt.Errorf("keep mail: %w", err)
 	}

@@ -102,6 +102,31 @@ func TestMailboxAnswersJSONNewestFirst(t *testing.T) {
 	assertNoSecrets(t, "the log", l.log.String())
 }
 
+func TestMailboxShowsWhenAMailWasQueuedInATextThatSorts(t *testing.T) {
+	l := newLocal(t)
+	for _, moment := range []time.Duration{290 * time.Millisecond, time.Millisecond, 709 * time.Millisecond} {
+		l.clock.Advance(moment)
+		l.queue(t, ann(), mail.VerifyEmail{Token: secret})
+	}
+	l.clock.Advance(time.Minute) // the first attempt comes late
+	l.drain(t)
+	var got struct {
+		Items []struct{ At string }
+	}
+	if err := json.Unmarshal(l.get("/dev/mail", "application/json").Body.Bytes(), &got); err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"2026-03-01T12:00:01.000Z", "2026-03-01T12:00:00.291Z", "2026-03-01T12:00:00.290Z"}
+	if len(got.Items) != len(want) {
+		t.Fatalf("%d mails", len(got.Items))
+	}
+	for i, m := range got.Items {
+		if m.At != want[i] {
+			t.Errorf("mail %d at %s, want %s", i, m.At, want[i])
+		}
+	}
+}
+
 func TestMailboxIsSealedInTheTable(t *testing.T) {
 	l := newLocal(t)
 	wire := everything(t, l.post)

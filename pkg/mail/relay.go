@@ -104,7 +104,7 @@ func (r *Relay) attempt(ctx context.Context, it *item) error {
 	if err != nil {
 		return err
 	}
-	composed.From, composed.Date = r.from, r.now()
+	composed.From, composed.Caused, composed.Date = r.from, it.CreatedAt.Time(), r.now()
 	ctx, cancel := context.WithTimeout(ctx, sendTimeout)
 	defer cancel()
 	return r.Sender.Send(ctx, composed)
