@@ -294,7 +294,7 @@ func TestWhatBreaksTheRulesIsRefused(t *testing.T) {
 		"change to unknown level": {"PATCH", grants + "/" + f.people["grant viewer"], map[string]any{"level": "x"}, 422},
 		"share as manager":        {"POST", shares, map[string]any{"userId": who, "level": "manager"}, 422},
 		"share in the past":       {"POST", shares, map[string]any{"userId": who, "level": "viewer", "expiresAt": "2020-01-01T00:00:00Z"}, 422},
-		"share with no user":      {"POST", shares, map[string]any{"userId": f.ID(), "level": "viewer"}, 422},
+		"share with no user":      {"POST", shares, map[string]any{"userId": f.ID(), "level": "viewer"}, 404},
 		"share with no id":        {"POST", shares, map[string]any{"userId": "x", "level": "viewer"}, 422},
 		"document without title":  {"POST", documents, map[string]any{"content": "x"}, 422},
 		"title of two lines":      {"POST", documents, map[string]any{"title": "a\r\nb"}, 422},

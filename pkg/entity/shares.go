@@ -32,7 +32,7 @@ type FreshShare struct {
 	ExpiresAt Expiry `json:"expiresAt,omitempty"`
 }
 
-var errNoUser = fault.Invalidf("body.userId", "expected an existing user")
+var errNoUser = fault.Invalidf("body.userId", "expected a user's id")
 
 // Share opens one document to a user, for whoever may share it.
 //
@@ -71,7 +71,7 @@ func (s *Service) Share(ctx context.Context, docID string, f FreshShare) (Share,
 			Details: merged(details(level, ends), "documentId", docID),
 		}, []*table.Write{
 			table.Check(table.Document(docID)).IfExists().Else(errNotFound),
-			table.Check(table.UserState(f.UserID)).IfExists().Else(errNoUser),
+			table.Check(table.UserState(f.UserID)).IfExists().Else(errNotFound),
 			under,
 			table.Put(it).If("attribute_not_exists(PK) OR expiresAt <= ?", table.At(s.Now())).Else(errExists),
 		}, table.Membership(f.UserID, org), it.Key)
