@@ -23,6 +23,8 @@ type Mail interface {
 	ConfirmNewEmail(ctx context.Context, to Recipient, token string) (*table.Write, error)
 	EmailChanging(ctx context.Context, to Recipient, newAddress string) (*table.Write, error)
 	EmailChanged(ctx context.Context, to Recipient, newAddress string) (*table.Write, error)
+	SignInBlocked(ctx context.Context, to Recipient, sourceIP string) (*table.Write, error)
+	AccountSuspended(ctx context.Context, to Recipient) (*table.Write, error)
 }
 
 // Recipient addresses a user's own mail; its Address is empty for a user

@@ -26,6 +26,7 @@ func (s *Service) Tasks() map[task.Kind]task.Handler {
 		TaskVerification: s.sendVerification,
 		TaskReset:        s.sendReset,
 		TaskPurge:        s.purge,
+		TaskNotice:       s.sendNotice,
 	}
 }
 

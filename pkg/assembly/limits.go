@@ -26,7 +26,7 @@ type guard struct{ *throttle.Limiter }
 
 func (g guard) Reserve(ctx context.Context, who string) (session.Reservation, error) {
 	r, err := g.Limiter.Reserve(ctx, throttle.SignIn, who)
-	return session.Reservation{Forget: r.Forget}, err
+	return session.Reservation{Forget: r.Forget, Last: r.Last}, err
 }
 
 // Limiter gives the abuse limits. There is one for a process: it remembers

@@ -44,6 +44,14 @@ func (m accountMails) EmailChanged(ctx context.Context, to account.Recipient, ne
 	return m.box.Enqueue(ctx, mail.Recipient(to), mail.EmailChanged{NewAddress: newAddress})
 }
 
+func (m accountMails) SignInBlocked(ctx context.Context, to account.Recipient, sourceIP string) (*table.Write, error) {
+	return m.box.Enqueue(ctx, mail.Recipient(to), mail.SignInBlocked{SourceIP: sourceIP})
+}
+
+func (m accountMails) AccountSuspended(ctx context.Context, to account.Recipient) (*table.Write, error) {
+	return m.box.Enqueue(ctx, mail.Recipient(to), mail.AccountSuspended{})
+}
+
 // orgMails is what organizations need of the outbox.
 type orgMails struct{ box *mail.Outbox }
 

@@ -21,6 +21,7 @@ var (
 	writesUsers = api.Use{Actions: []api.Action{api.PutItem, api.UpdateItem, api.DeleteItem, api.ConditionCheck}, Keys: "USER#*"}
 	countsAdmin = api.Use{Actions: []api.Action{api.UpdateItem}, Keys: "META"}
 	writesAudit = api.Use{Actions: []api.Action{api.PutItem}, Keys: "AUDIT#*"}
+	queuesTask  = api.Use{Actions: []api.Action{api.PutItem}, Keys: "TASK#*"}
 )
 
 const (
@@ -124,7 +125,7 @@ func UsersDeleteOperation(s *Service) api.Operation {
 		Table: []api.Use{readsUsers, writesUsers, countsAdmin, writesAudit,
 			{Actions: []api.Action{api.BatchGetItem, api.UpdateItem}, Keys: "ORG#*"},
 			{Actions: []api.Action{api.DeleteItem}, Keys: "EMAIL#*"}, {Actions: []api.Action{api.DeleteItem}, Keys: "USERNAME#*"},
-			{Actions: []api.Action{api.PutItem}, Keys: "TASK#*"}},
+			queuesTask},
 		Requests: 6, ReadUnits: 8, WriteUnits: 20, Audit: []string{string(audit.UserDeleted), string(audit.AccessDenied)}, Event: api.Event{Params: atUser},
 	}, func(ctx context.Context, in *UserPath) (*api.Empty, error) {
 		return nil, s.Delete(ctx, in.UserID)
@@ -132,11 +133,11 @@ func UsersDeleteOperation(s *Service) api.Operation {
 }
 
 // acting declares an operation that does something to a user for a reason.
-func acting(name, summary string, event audit.Type, do func(ctx context.Context, userID, reason string) error) api.Operation {
+func acting(name, summary string, event audit.Type, do func(ctx context.Context, userID, reason string) error, also ...api.Use) api.Operation {
 	return api.New(api.Spec{
 		ID: "users-" + name, Method: http.MethodPost, Path: "/api/users/{userId}/" + name, Tag: tag, Access: api.SuperAdmin, Lendable: true,
 		Status: http.StatusNoContent, Summary: summary,
-		Table: []api.Use{readsUsers, writesUsers, countsAdmin, writesAudit}, Requests: 4, ReadUnits: 7, WriteUnits: 10,
+		Table: append([]api.Use{readsUsers, writesUsers, countsAdmin, writesAudit}, also...), Requests: 4, ReadUnits: 7, WriteUnits: float64(10 + 4*len(also)),
 		Audit: []string{string(event), string(audit.AccessDenied)},
 		Event: api.Event{Params: atUser, Body: map[string]any{"reason": "asked by the customer"}},
 	}, func(ctx context.Context, in *struct {
@@ -149,7 +150,7 @@ func acting(name, summary string, event audit.Type, do func(ctx context.Context,
 
 // UsersSuspendOperation is POST /api/users/{userId}/suspend.
 func UsersSuspendOperation(s *Service) api.Operation {
-	return acting("suspend", "Suspend a user; their sessions end.", audit.UserSuspended, s.Suspend)
+	return acting("suspend", "Suspend a user; their sessions end, and they are told by mail.", audit.UserSuspended, s.Suspend, queuesTask)
 }
 
 // UsersReactivateOperation is POST /api/users/{userId}/reactivate.

@@ -187,14 +187,18 @@ func (s *Service) Delete(ctx context.Context, userID string) error {
 	return s.Accounts.DeleteUser(ctx, l, a.Event(audit.Event{Type: audit.UserDeleted, SubjectID: userID}), also...)
 }
 
-// Suspend ends a user's sessions and lets them in no more. The last super admin
-// stays.
+// Suspend ends a user's sessions, lets them in no more and has them told. The
+// last super admin stays.
 func (s *Service) Suspend(ctx context.Context, userID, reason string) error {
+	tell, err := s.Accounts.Notify(ctx, account.NoticeSuspended, userID)
+	if err != nil {
+		return err
+	}
 	return s.act(ctx, userID, audit.UserSuspended, reason, func(st *account.State) []*table.Write {
 		if st.Status == account.Suspended {
 			return nil
 		}
-		writes := []*table.Write{st.Suspend().Else(errRaced)}
+		writes := []*table.Write{st.Suspend().Else(errRaced), tell}
 		if st.Role == caller.RoleAdmin && st.Status == account.Active {
 			writes = append(writes, loses(), table.Delete(table.SuperAdmin(st.ID)))
 		}

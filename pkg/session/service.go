@@ -45,6 +45,7 @@ type Tokens interface {
 // Reservation is an attempt that was counted before it is evaluated.
 type Reservation struct {
 	Forget []*table.Write // for the transaction of a success
+	Last   bool           // uses a limit of the account up: should it fail, its owner is told
 }
 
 // ErrNotOurs says that a refresh token was not made here.

@@ -57,7 +57,7 @@ func (s *Service) SignIn(ctx context.Context, who account.Identifier, password s
 		return Granted{}, nil, fmt.Errorf("check password: %w", err)
 	}
 	if reason := whyNot(l, who, ok); reason != "" {
-		return Granted{}, nil, s.refuse(ctx, l, reason)
+		return Granted{}, nil, s.refuse(ctx, l, reason, reservation.Last)
 	}
 	var also []*table.Write
 	if renew {
@@ -92,27 +92,38 @@ func whyNot(l *account.Loaded, who account.Identifier, passwordOK bool) string {
 }
 
 // refuse records a failed sign-in and gives the one error. An unverified
-// account whose password was right gets a fresh mail.
-func (s *Service) refuse(ctx context.Context, l *account.Loaded, reason string) error {
+// account whose password was right gets a fresh mail. The attempt that uses a
+// limit up has its owner told, by a task that is written for unknown accounts
+// as for known ones.
+func (s *Service) refuse(ctx context.Context, l *account.Loaded, reason string, last bool) error {
 	event := audit.Event{Type: audit.SignInFailed, Outcome: audit.Failure, Details: map[string]string{"reason": reason}}
 	if l.State != nil {
 		event.SubjectID = l.State.ID
-	}
-	if reason != "unverified" {
-		if err := s.Audit.Write(ctx, event); err != nil {
-			return err
-		}
-		return errInvalidCredentials
 	}
 	writes, err := s.Audit.Record(ctx, event)
 	if err != nil {
 		return err
 	}
-	ask, err := s.Accounts.AskVerification(ctx, l.State.Email)
-	if err != nil {
-		return err
+	if last {
+		tell, err := s.Accounts.Notify(ctx, account.NoticeSignInBlocked, event.SubjectID)
+		if err != nil {
+			return err
+		}
+		writes = append(writes, tell)
 	}
-	if err := s.Table.Transact(ctx, append(writes, ask)...); err != nil {
+	if reason == "unverified" {
+		ask, err := s.Accounts.AskVerification(ctx, l.State.Email)
+		if err != nil {
+			return err
+		}
+		writes = append(writes, ask)
+	}
+	if len(writes) == 1 {
+		err = s.Table.Write(ctx, writes[0])
+	} else {
+		err = s.Table.Transact(ctx, writes...)
+	}
+	if err != nil {
 		return fmt.Errorf("refuse sign-in: %w", err)
 	}
 	return errInvalidCredentials
