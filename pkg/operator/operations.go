@@ -137,7 +137,7 @@ func acting(name, summary string, event audit.Type, do func(ctx context.Context,
 	return api.New(api.Spec{
 		ID: "users-" + name, Method: http.MethodPost, Path: "/api/users/{userId}/" + name, Tag: tag, Access: api.SuperAdmin, Lendable: true,
 		Status: http.StatusNoContent, Summary: summary,
-		Table: append([]api.Use{readsUsers, writesUsers, countsAdmin, writesAudit}, also...), Requests: 4, ReadUnits: 7, WriteUnits: float64(10 + 4*len(also)),
+		Table: append([]api.Use{readsUsers, writesUsers, countsAdmin, writesAudit}, also...), Requests: 4, ReadUnits: 7, WriteUnits: float64(10 + 2*len(also)),
 		Audit: []string{string(event), string(audit.AccessDenied)},
 		Event: api.Event{Params: atUser, Body: map[string]any{"reason": "asked by the customer"}},
 	}, func(ctx context.Context, in *struct {
