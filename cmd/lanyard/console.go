@@ -21,20 +21,22 @@ type console struct {
 	logger *slog.Logger
 }
 
-func newConsole(f *os.File, cfg config.Config) *console {
+func newConsole(w io.Writer, cfg config.Config) *console {
 	var level slog.Level
 	if err := level.UnmarshalText([]byte(cfg.LogLevel)); err != nil {
 		level = slog.LevelInfo
 	}
-	c := &console{w: f, json: cfg.Log == "json"}
-	if info, err := f.Stat(); err == nil && os.Getenv("NO_COLOR") == "" {
-		c.colour = info.Mode()&os.ModeCharDevice != 0
+	c := &console{w: w, json: cfg.Log == "json"}
+	if f, ok := w.(*os.File); ok && os.Getenv("NO_COLOR") == "" {
+		if info, err := f.Stat(); err == nil {
+			c.colour = info.Mode()&os.ModeCharDevice != 0
+		}
 	}
 	o := &slog.HandlerOptions{Level: level}
 	if c.json {
-		c.logger = slog.New(slog.NewJSONHandler(f, o))
+		c.logger = slog.New(slog.NewJSONHandler(w, o))
 	} else {
-		c.logger = slog.New(slog.NewTextHandler(f, &slog.HandlerOptions{Level: max(level, slog.LevelWarn)}))
+		c.logger = slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: max(level, slog.LevelWarn)}))
 	}
 	return c
 }

@@ -49,22 +49,43 @@ func (c *dbCommand) Run(ctx context.Context) (err error) {
 		return fmt.Errorf("listen: %w", err)
 	}
 	fmt.Fprintf(os.Stdout, "DynamoDB-compatible store on http://%s\n", l.Addr())
-	return serveUntil(ctx, &http.Server{Handler: e, ReadHeaderTimeout: 10 * time.Second}, l)
+	return serveUntil(ctx, &http.Server{Handler: e, ReadHeaderTimeout: 10 * time.Second}, l, ending{grace: 20 * time.Second})
 }
 
-// serveUntil serves until ctx ends, then lets the requests under way finish.
-func serveUntil(ctx context.Context, s *http.Server, l net.Listener) error {
+// ending is how serving ends.
+type ending struct {
+	begin  func()        // told that it begins; may be nil
+	linger time.Duration // requests are taken for so long all the same
+	grace  time.Duration // requests under way may take so long
+}
+
+// serveUntil serves until ctx ends, then lets the requests under way finish. It
+// closes l.
+func serveUntil(ctx context.Context, s *http.Server, l net.Listener, e ending) error {
 	failed := make(chan error, 1)
-	go func() { failed <- s.Serve(l) }()
+	go func() {
+		if s.TLSConfig != nil {
+			failed <- s.ServeTLS(l, "", "")
+		} else {
+			failed <- s.Serve(l)
+		}
+	}()
 	select {
 	case err := <-failed:
 		return fmt.Errorf("serve: %w", err)
 	case <-ctx.Done():
 	}
-	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), 20*time.Second)
+	ctx = context.WithoutCancel(ctx)
+	if e.begin != nil {
+		e.begin()
+	}
+	if e.linger > 0 {
+		_ = pause(ctx, e.linger) // this context does not end
+	}
+	grace, cancel := context.WithTimeout(ctx, e.grace)
 	defer cancel()
 	if err := s.Shutdown(grace); err != nil {
-		return fmt.Errorf("stop: %w", err)
+		return fmt.Errorf("stop: %w", errors.Join(err, s.Close()))
 	}
 	return nil
 }

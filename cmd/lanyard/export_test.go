@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -124,7 +125,9 @@ func TestCommandsWorkOnAStoreThatIsBeingServed(t *testing.T) {
 	}
 	ctx, stop := context.WithCancel(t.Context())
 	served := make(chan error, 1)
-	go func() { served <- (&serveCommand{Listen: address, Data: dir, Log: "json"}).Run(ctx) }()
+	go func() {
+		served <- (&serveCommand{Listen: address, Data: dir, Log: "json", Drain: time.Second}).Run(ctx, &process{environ: environ(), out: io.Discard, err: io.Discard})
+	}()
 	for range 200 {
 		if res, err := http.Get("http://" + address + "/.well-known/jwks.json"); err == nil {
 			_ = res.Body.Close()

@@ -24,6 +24,7 @@ type commands struct {
 	Keys       keysCommand               `cmd:"" help:"Look at the key ring, rotate it, put keys away."`
 	Audit      auditCommand              `cmd:"" help:"Read the audit log."`
 	Mail       mailCommand               `cmd:"" help:"Look at mail that was not sent, and send it again."`
+	Doctor     doctorCommand             `cmd:"" help:"Look for what is wrong with a deployment or a running server."`
 	Export     exportCommand             `cmd:"" help:"Write everything in the table to a file."`
 	Restore    restoreCommand            `cmd:"" help:"Put an export into an empty table."`
 	Import     importCommand             `cmd:"" help:"Bring users and everything else from other systems."`
@@ -34,6 +35,7 @@ type commands struct {
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // a second signal ends the process at once
 	code := execute(ctx, os.Args[1:], &process{
 		environ: os.Environ(), in: os.Stdin, out: os.Stdout, err: os.Stderr, exit: os.Exit,
 	})

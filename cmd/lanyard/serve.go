@@ -3,16 +3,19 @@ package main
 import (
 	"context"
 	"crypto/rand"
+	"crypto/tls"
 	"errors"
 	"fmt"
+	"log/slog"
 	mathrand "math/rand/v2"
 	"net"
 	"net/http"
 	"net/url"
-	"os"
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/coreos/go-systemd/v22/daemon"
 
 	openapi "github.com/lanyard-auth/lanyard/api"
 	"github.com/lanyard-auth/lanyard/internal/catalog"
@@ -31,15 +34,22 @@ way are answered; a second one ends it at once.
 
   lanyard serve
   lanyard serve --demo
-  LANYARD_PUBLIC_URL=https://auth.example.com lanyard serve --listen :8443 --data /var/lib/lanyard`
+  LANYARD_PUBLIC_URL=https://auth.example.com lanyard serve --listen :8443 --tls-cert cert.pem --tls-key key.pem
+  LANYARD_TRUSTED_PROXIES=127.0.0.1/32 LANYARD_PUBLIC_URL=https://auth.example.com lanyard serve --metrics-listen 127.0.0.1:9464`
 }
 
 type serveCommand struct {
-	Listen   string `help:"Address to listen on." default:"127.0.0.1:8080"`
-	Data     string `help:"Directory of the embedded store and the keys." default:".lanyard"`
-	DynamoDB string `name:"dynamodb" help:"URL of a DynamoDB to use instead of the embedded store." placeholder:"URL"`
-	Demo     bool   `help:"Fill in Coastal Marine Services, the worked example, and print commands to try."`
-	Log      string `help:"Log format: text for people, json for programs; auto takes LANYARD_LOG, else text." enum:"text,json,auto" default:"auto"`
+	Listen   string        `help:"Address to listen on." default:"127.0.0.1:8080"`
+	Data     string        `help:"Directory of the embedded store and the keys." default:".lanyard"`
+	DynamoDB string        `name:"dynamodb" help:"URL of a DynamoDB to use instead of the embedded store." placeholder:"URL"`
+	Table    string        `help:"Name of the table (LANYARD_TABLE)." placeholder:"NAME"`
+	TLSCert  string        `name:"tls-cert" help:"Certificate chain, PEM. A renewed file is taken over within a minute. Without it, put a TLS proxy in front (LANYARD_TRUSTED_PROXIES)." type:"path" placeholder:"FILE"`
+	TLSKey   string        `name:"tls-key" help:"Key of the certificate, PEM." type:"path" placeholder:"FILE"`
+	Metrics  string        `name:"metrics-listen" help:"Address for /metrics (Prometheus) and /healthz (ready or draining). They are nowhere else; keep it to yourself." placeholder:"ADDRESS"`
+	Drain    time.Duration `help:"How long requests under way may take at the end." default:"20s"`
+	Linger   time.Duration `help:"How long to go on taking requests at the end while /healthz says that it ends, so that a load balancer can notice." default:"0s"`
+	Demo     bool          `help:"Fill in Coastal Marine Services, the worked example, and print commands to try."`
+	Log      string        `help:"Log format: text for people, json for programs; auto takes LANYARD_LOG, else text." enum:"text,json,auto" default:"auto"`
 }
 
 // maxHeader is API Gateway's bound on the request line and all headers; the
@@ -47,16 +57,38 @@ type serveCommand struct {
 const maxHeader = 10_240 - 4096
 
 // Run serves until ctx ends.
-func (c *serveCommand) Run(ctx context.Context) (err error) {
+func (c *serveCommand) Run(ctx context.Context, p *process) error {
+	if (c.TLSCert == "") != (c.TLSKey == "") {
+		return usage{errors.New("--tls-cert and --tls-key go together")}
+	}
 	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", c.Listen)
 	if err != nil {
 		return fmt.Errorf("listen: %w", err)
 	}
-	cfg, err := c.configuration(os.Environ(), l.Addr())
-	if err != nil {
-		return errors.Join(err, l.Close())
+	var watched net.Listener
+	if c.Metrics != "" {
+		if watched, err = (&net.ListenConfig{}).Listen(ctx, "tcp", c.Metrics); err != nil {
+			return errors.Join(fmt.Errorf("listen for metrics: %w", err), l.Close())
+		}
+		defer watched.Close()
 	}
-	logs := newConsole(os.Stdout, cfg)
+	return c.serve(ctx, p, l, watched)
+}
+
+// serve serves on l until ctx ends, and shows how it is doing on watched, if
+// that is not nil. It closes l.
+func (c *serveCommand) serve(ctx context.Context, p *process, l, watched net.Listener) (err error) {
+	cfg, err := c.configuration(p.environ, l.Addr())
+	if err != nil {
+		return errors.Join(usage{err}, l.Close())
+	}
+	logs := newConsole(p.out, cfg)
+	var identity *certificate
+	if c.TLSCert != "" {
+		if identity, err = newCertificate(c.TLSCert, c.TLSKey, time.Now, logs.logger); err != nil {
+			return errors.Join(usage{err}, l.Close())
+		}
+	}
 	store, err := ownStore(ctx, cfg, c.Data)
 	if err != nil {
 		return errors.Join(err, l.Close())
@@ -76,9 +108,14 @@ func (c *serveCommand) Run(ctx context.Context) (err error) {
 	a := &assembly.Assembly{Keys: keys, Version: version, Deps: service.Deps{
 		Config: cfg, Table: store.table, Now: time.Now, Log: logs.logger, SessionsEnded: func(string) {},
 	}}
-	run, err := c.start(ctx, a, store, logs)
+	watch := newWatch(a)
+	run, err := c.start(ctx, a, store, logs, watch)
 	if err != nil {
 		return errors.Join(err, l.Close())
+	}
+	if watched != nil {
+		stop := watch.serve(ctx, watched)
+		defer stop()
 	}
 	background, stop := context.WithCancel(context.WithoutCancel(ctx))
 	var work sync.WaitGroup
@@ -89,10 +126,20 @@ func (c *serveCommand) Run(ctx context.Context) (err error) {
 	if run.example != nil {
 		logs.tour(cfg, run.example)
 	}
-	err = serveUntil(ctx, &http.Server{
+	server := &http.Server{
 		Handler: run.handler, MaxHeaderBytes: maxHeader, ReadHeaderTimeout: 10 * time.Second,
 		ReadTimeout: 30 * time.Second, IdleTimeout: 2 * time.Minute,
-	}, l)
+		ErrorLog: slog.NewLogLogger(logs.logger.Handler(), slog.LevelWarn),
+	}
+	if identity != nil {
+		server.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: identity.get}
+	}
+	// Under systemd (Type=notify); elsewhere there is nobody to tell.
+	_, _ = daemon.SdNotify(false, daemon.SdNotifyReady)
+	err = serveUntil(ctx, server, l, ending{grace: c.Drain, linger: c.Linger, begin: func() {
+		watch.drain()
+		_, _ = daemon.SdNotify(false, daemon.SdNotifyStopping)
+	}})
 	stop()
 	work.Wait()
 	return err
@@ -106,7 +153,7 @@ type running struct {
 }
 
 // start puts the server together on an assembly.
-func (c *serveCommand) start(ctx context.Context, a *assembly.Assembly, store *store, logs *console) (*running, error) {
+func (c *serveCommand) start(ctx context.Context, a *assembly.Assembly, store *store, logs *console, watch *watch) (*running, error) {
 	auth, checker, err := a.Authorizer()
 	if err != nil {
 		return nil, err
@@ -134,12 +181,12 @@ func (c *serveCommand) start(ctx context.Context, a *assembly.Assembly, store *s
 		return nil, err
 	}
 	wake := make(chan struct{}, 1)
-	handler, err := a.Server(catalog.Operations(services, openapi.Document), auth, logs.observer(func() {
+	handler, err := a.Server(catalog.Operations(services, openapi.Document), auth, watch.observer(logs.observer(func() {
 		select {
 		case wake <- struct{}{}:
 		default:
 		}
-	}))
+	})))
 	if err != nil {
 		return nil, err
 	}
@@ -220,13 +267,21 @@ func (c *serveCommand) mail(a *assembly.Assembly, store *store) (*mail.Relay, *m
 // configuration reads the environment and lets the flags and the address that
 // was really taken fill in what it leaves open.
 func (c *serveCommand) configuration(environ []string, addr net.Addr) (config.Config, error) {
+	environ = append([]string{}, environ...)
 	set := map[string]bool{}
 	for _, kv := range environ {
 		name, _, _ := strings.Cut(kv, "=")
 		set[name] = true
 	}
 	if !set["LANYARD_PUBLIC_URL"] {
-		environ = append(environ, "LANYARD_PUBLIC_URL="+publicURL(addr))
+		scheme := "http"
+		if c.TLSCert != "" {
+			scheme = "https"
+		}
+		environ = append(environ, "LANYARD_PUBLIC_URL="+publicURL(scheme, addr))
+	}
+	if c.Table != "" {
+		environ = append(environ, "LANYARD_TABLE="+c.Table)
 	}
 	if c.Log != "auto" {
 		environ = append(environ, "LANYARD_LOG="+c.Log)
@@ -243,13 +298,13 @@ func (c *serveCommand) configuration(environ []string, addr net.Addr) (config.Co
 }
 
 // publicURL is the origin of a listener; one on all addresses is reached as localhost.
-func publicURL(addr net.Addr) string {
+func publicURL(scheme string, addr net.Addr) string {
 	host, port, err := net.SplitHostPort(addr.String())
 	if err != nil {
-		return "http://" + addr.String()
+		return scheme + "://" + addr.String()
 	}
 	if ip := net.ParseIP(host); ip == nil || ip.IsUnspecified() {
 		host = "localhost"
 	}
-	return "http://" + net.JoinHostPort(host, port)
+	return scheme + "://" + net.JoinHostPort(host, port)
 }

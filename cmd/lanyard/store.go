@@ -37,17 +37,29 @@ func (s *store) Close() error {
 // the server that has it open where one does, or another DynamoDB where one is
 // configured. It makes the table on a store of this machine.
 func openStore(ctx context.Context, cfg config.Config, dir string) (*store, error) {
+	return findStore(ctx, cfg, dir, true)
+}
+
+// findStore is openStore, with or without making the table.
+func findStore(ctx context.Context, cfg config.Config, dir string, create bool) (*store, error) {
 	if cfg.Dynamo == "" {
 		if shared := sharedStore(ctx, dir); shared != nil {
 			s := &store{local: true, table: table.New(localAWS(), cfg.Table, table.Options{Transport: shared})}
+			if !create {
+				return s, nil
+			}
 			return s, s.table.Create(ctx)
 		}
 	}
-	return ownStore(ctx, cfg, dir)
+	return reachStore(ctx, cfg, dir, create)
 }
 
 // ownStore is openStore for a server, which has the embedded store to itself.
 func ownStore(ctx context.Context, cfg config.Config, dir string) (*store, error) {
+	return reachStore(ctx, cfg, dir, true)
+}
+
+func reachStore(ctx context.Context, cfg config.Config, dir string, create bool) (*store, error) {
 	s := &store{}
 	if cfg.Dynamo == "" {
 		e, err := localdynamo.Open(localdynamo.Options{Dir: dir})
@@ -67,7 +79,7 @@ func ownStore(ctx context.Context, cfg config.Config, dir string) (*store, error
 		}
 		s.table = table.New(sdk, cfg.Table, table.Options{Endpoint: cfg.Dynamo})
 	}
-	if !s.local {
+	if !s.local || !create {
 		return s, nil
 	}
 	if err := migrate.Prepare(ctx, s.table, time.Now); err != nil {

@@ -141,6 +141,24 @@ func (s *SMTP) Send(ctx context.Context, m *Mail) error {
 	return s.submit(client, m, raw)
 }
 
+// Check connects, encrypts and authenticates as for a mail, and sends none.
+func (s *SMTP) Check(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, s.config.Timeout)
+	defer cancel()
+	client, err := s.connect(ctx)
+	if err != nil {
+		return err
+	}
+	hangUp := func() { _ = client.Close() } // as in Send
+	defer hangUp()
+	defer context.AfterFunc(ctx, hangUp)()
+	if err := client.Noop(); err != nil {
+		return replyError("NOOP", err)
+	}
+	_ = client.Quit() // how the farewell goes is of no matter
+	return nil
+}
+
 func (s *SMTP) connect(ctx context.Context) (*smtp.Client, error) {
 	address := net.JoinHostPort(s.config.Host, s.config.Port)
 	var conn net.Conn

@@ -143,4 +143,3 @@ func superAdmin(t *testing.T, w *lanyardtest.World) *lanyardtest.Client {
 	c.Keep(c.Login(map[string]any{"email": "root@example.com", "password": lanyardtest.Password}))
 	return c
 }
-
