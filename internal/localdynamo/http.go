@@ -76,11 +76,12 @@ func keyed[R any](run func(context.Context, *call, *R) (any, error)) operation {
 
 // keyless is an operation on tables.
 func keyless[R any](run func(context.Context, *call, *R) (any, error)) operation {
+	answer := keyed(run)
 	return func(ctx context.Context, c *call) ([]byte, error) {
 		if err := c.allow(c.op, nil, nil, attr.Value{}); err != nil {
 			return nil, err
 		}
-		return keyed(run)(ctx, c)
+		return answer(ctx, c)
 	}
 }
 

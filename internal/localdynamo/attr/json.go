@@ -54,115 +54,116 @@ func decodeValue(d *jsontext.Decoder, v *Value, depth int) error {
 		v.invalid = errEmpty()
 		return d.SkipValue()
 	}
-	var problem error
 	err := each(d, '{', "Unexpected value type in payload", "class com.amazonaws.dynamodb.v20120810.AttributeValue", func(name string) error {
 		kind := KindOf(name)
 		if kind == KindNone || d.PeekKind() == 'n' {
 			return d.SkipValue()
 		}
-		if v.Kind != KindNone && v.Kind != kind && problem == nil {
-			problem = invalidf("Supplied AttributeValue has more than one datatypes set, " +
-				"must contain exactly one of the supported datatypes")
+		if v.Kind != KindNone && v.Kind != kind {
+			v.found(invalidf("Supplied AttributeValue has more than one datatypes set, " +
+				"must contain exactly one of the supported datatypes"))
 		}
 		v.Kind = kind
-		return v.decodeAs(d, depth, &problem)
+		return v.decodeAs(d, depth)
 	})
 	if v.Kind == KindNone {
-		problem = errEmpty()
+		v.invalid = errEmpty()
 	}
-	v.invalid = problem
 	return err
 }
 
-// decodeAs reads the JSON value of v's kind; what AWS would not accept in it
-// becomes the problem, unless there is one already.
-func (v *Value) decodeAs(d *jsontext.Decoder, depth int, problem *error) (err error) {
-	found := func(p error) {
-		if *problem == nil {
-			*problem = p
-		}
+// found notes what AWS would not accept, unless there is something already.
+func (v *Value) found(problem error) {
+	if v.invalid == nil {
+		v.invalid = problem
 	}
-	number := func() (Number, error) {
-		s, err := readString(d)
-		if err != nil {
-			return Number{}, err
-		}
-		n, bad := ParseNumber(s)
-		found(bad)
-		return n, nil
+}
+
+func (v *Value) number(d *jsontext.Decoder) (Number, error) {
+	s, err := readString(d)
+	if err != nil {
+		return Number{}, err
 	}
-	child := func() (w Value, err error) {
-		err = decodeValue(d, &w, depth+1)
-		found(w.invalid)
-		return w, err
-	}
+	n, bad := ParseNumber(s)
+	v.found(bad)
+	return n, nil
+}
+
+func (v *Value) child(d *jsontext.Decoder, depth int) (w Value, err error) {
+	err = decodeValue(d, &w, depth+1)
+	v.found(w.invalid)
+	return w, err
+}
+
+// decodeAs reads the JSON value of v's kind.
+func (v *Value) decodeAs(d *jsontext.Decoder, depth int) (err error) {
 	// A level beyond the deepest is read only as far as it takes to refuse it.
 	if depth >= MaxDepth-1 && (v.Kind == KindMap || v.Kind == KindList) {
-		found(errDepth())
+		v.found(errDepth())
 		return d.SkipValue()
 	}
 	switch v.Kind {
 	case KindString:
 		v.S, err = readString(d)
 	case KindNumber:
-		v.N, err = number()
+		v.N, err = v.number(d)
 	case KindBinary:
 		v.B, err = readBinary(d)
 	case KindBool:
 		v.Bool, err = readBool(d)
 	case KindNull:
 		if v.Bool, err = readBool(d); err == nil && !v.Bool {
-			found(invalidf("One or more parameter values were invalid: Null attribute value types must have the value of true"))
+			v.found(invalidf("One or more parameter values were invalid: Null attribute value types must have the value of true"))
 		}
 	case KindMap:
 		v.M = map[string]Value{}
 		const class = "java.util.Map<java.lang.String, com.amazonaws.dynamodb.v20120810.AttributeValue>"
 		err = each(d, '{', "Unexpected field type", class, func(name string) error {
 			if name == "" {
-				found(invalidf("Empty attribute name"))
+				v.found(invalidf("Empty attribute name"))
 			}
-			w, err := child()
+			w, err := v.child(d, depth)
 			v.M[name] = w
 			return err
 		})
 	case KindList:
-		v.L, err = readList(d, child)
+		v.L, err = readList(d, func() (Value, error) { return v.child(d, depth) })
 	case KindStringSet:
 		v.Set, err = readList(d, func() (string, error) { return readString(d) })
-		v.checkSet("An string set  may not be empty", found)
+		v.checkSet("An string set  may not be empty")
 	case KindNumberSet:
 		v.Set, err = readList(d, func() (string, error) {
-			n, err := number()
+			n, err := v.number(d)
 			return n.String(), err
 		})
-		v.checkSet("An number set  may not be empty", found)
+		v.checkSet("An number set  may not be empty")
 	case KindBinarySet:
 		v.Set, err = readList(d, func() (string, error) {
 			b, err := readBinary(d)
 			return string(b), err
 		})
-		v.checkSet("Binary sets should not be empty", found)
+		v.checkSet("Binary sets should not be empty")
 	}
 	return err
 }
 
-func (v *Value) checkSet(empty string, found func(error)) {
+func (v *Value) checkSet(empty string) {
 	const bad = "One or more parameter values were invalid: "
 	sorted := slices.Sorted(slices.Values(v.Set))
 	switch {
 	case len(sorted) == 0:
-		found(invalidf(bad+"%s", empty))
+		v.found(invalidf(bad+"%s", empty))
 	case len(slices.Compact(sorted)) == len(v.Set):
 	case v.Kind == KindNumberSet:
-		found(invalidf("Input collection contains duplicates"))
+		v.found(invalidf("Input collection contains duplicates"))
 	case v.Kind == KindStringSet:
-		found(invalidf(bad+"Input collection [%s] contains duplicates.", strings.Join(v.Set, ", ")))
+		v.found(invalidf(bad+"Input collection [%s] contains duplicates.", strings.Join(v.Set, ", ")))
 	default:
 		var all []string
 		for _, e := range v.Set {
 			all = append(all, base64.StdEncoding.EncodeToString([]byte(e)))
 		}
-		found(invalidf(bad+"Input collection [%s]of type BS contains duplicates.", strings.Join(all, ", ")))
+		v.found(invalidf(bad+"Input collection [%s]of type BS contains duplicates.", strings.Join(all, ", ")))
 	}
 }
 
