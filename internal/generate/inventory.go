@@ -73,24 +73,33 @@ func Grants(uses []api.Use) []Grant {
 	return out
 }
 
+// mailer is what the mailer does to the table: it sends what is in the outbox
+// and finishes what requests began (deletions and their cascades, mails whose
+// being sent must not show in how long a request takes).
+var mailer = []api.Use{
+	api.On("OUTBOX#*", api.Query, api.PutItem, api.UpdateItem, api.DeleteItem),
+	api.On("TASK#*", api.Query, api.PutItem, api.UpdateItem, api.DeleteItem),
+	api.On("DEADMAIL", api.PutItem),
+	api.On("EMAIL#*", api.GetItem),
+	api.On("USER#*", api.Query, api.UpdateItem, api.DeleteItem),
+	api.On("ORG#*", api.Query, api.DeleteItem),
+	api.On("ENTITY#*", api.DeleteItem),
+	api.On("DOC#*", api.DeleteItem),
+	api.On("AUDIT#*", api.PutItem),
+	api.On("THROTTLE#*", api.PutItem, api.UpdateItem),
+	api.OnIndex("ORG#*", api.Query),
+	api.OnIndex("ENTITY#*", api.Query),
+	api.OnIndex("DOC#*", api.Query),
+}
+
 // NewInventory gives the inventory of operations; those of the single machine
 // alone are not deployed and not in it.
 func NewInventory(ops []api.Operation) Inventory {
-	all := []api.Action{api.Query, api.GetItem, api.BatchGetItem, api.PutItem, api.UpdateItem, api.DeleteItem, api.ConditionCheck}
 	v := Inventory{
 		Index: table.IndexName, TTL: table.TTLAttribute, Namespace: metrics.Namespace,
-		Authorizer: Grants([]api.Use{{Keys: "USER#*", Actions: []api.Action{api.GetItem, api.BatchGetItem}}}),
+		Authorizer: Grants([]api.Use{api.On("USER#*", api.BatchGetItem)}),
+		Mailer:     Grants(mailer),
 	}
-	var mailer []api.Use
-	// Tasks finish what requests began (deletions, cascades), so the mailer
-	// reaches every kind of item, but never the whole table at once.
-	for _, keys := range []string{"OUTBOX#*", "TASK#*", "USER#*", "EMAIL#*", "USERNAME#*", "TOKEN#*", "ORG#*", "ENTITY#*", "DOC#*", "AUDIT#*", "THROTTLE#*", "DEADMAIL", "DELEGATION#*", "META"} {
-		mailer = append(mailer, api.Use{Keys: keys, Actions: all})
-	}
-	for _, keys := range []string{"USER#*", "ORG#*", "ENTITY#*", "DOC#*"} {
-		mailer = append(mailer, api.Use{Keys: keys, Index: true, Actions: []api.Action{api.Query}})
-	}
-	v.Mailer = Grants(mailer)
 	for _, op := range ops {
 		if op.Local {
 			continue

@@ -22,6 +22,7 @@ import (
 	openapi "github.com/lanyard-auth/lanyard/api"
 	"github.com/lanyard-auth/lanyard/internal/catalog"
 	"github.com/lanyard-auth/lanyard/internal/localdynamo/dynamotest"
+	"github.com/lanyard-auth/lanyard/internal/policytest"
 	"github.com/lanyard-auth/lanyard/pkg/account"
 	"github.com/lanyard-auth/lanyard/pkg/api"
 	"github.com/lanyard-auth/lanyard/pkg/assembly"
@@ -74,9 +75,10 @@ type World struct {
 	relay *mail.Relay
 	box   *mail.Mailbox
 
-	sent atomic.Int64
+	sent    atomic.Int64
+	refusal atomic.Pointer[mail.SendError]
 
-	policed *policed
+	*policytest.Guard
 }
 
 // Buffer is a log that may be written and read at the same time.
@@ -133,7 +135,7 @@ func start(t testing.TB, server *httptest.Server, env []string) *World {
 		Config: w.Config, Table: store.Table, Now: w.Clock.Now,
 		Log: slog.New(slog.NewJSONHandler(w.Logs, &slog.HandlerOptions{Level: slog.LevelDebug})), SessionsEnded: func(string) {},
 	}}
-	w.police()
+	w.Guard = policytest.New(t, store)
 	w.build()
 	server.Config.Handler = w.Handler
 	server.Start()
@@ -161,7 +163,7 @@ func (w *World) build() {
 	if w.Handler, err = w.Assembly.Server(catalog.Operations(w.Services, openapi.Document), auth, nil); err != nil {
 		w.T.Fatal(err)
 	}
-	w.Handler = inTheNameOf(w.Handler)
+	w.Handler = w.Guard.Handler(w.Handler)
 	if w.tasks, err = w.Assembly.Tasks(); err != nil {
 		w.T.Fatal(err)
 	}
@@ -171,7 +173,7 @@ func (w *World) build() {
 	}
 	w.box = mail.NewMailbox(w.Assembly.Deps, w.Assembly.Codec(), rand.Reader)
 	w.relay, err = mail.NewRelay(w.Assembly.Deps, mail.RelayParts{
-		Seal: w.Assembly.Codec(), Sender: delivered{w.box, &w.sent}, Templates: templates, Jitter: func() float64 { return 0.5 },
+		Seal: w.Assembly.Codec(), Sender: delivered{w.box, &w.refusal, &w.sent}, Templates: templates, Jitter: func() float64 { return 0.5 },
 	})
 	if err != nil {
 		w.T.Fatal(err)
@@ -181,20 +183,28 @@ func (w *World) build() {
 // Settle carries out what requests left to do: tasks, then mail.
 func (w *World) Settle() {
 	w.T.Helper()
-	ctx := as(context.Background(), MailerFunction)
+	if err := w.TrySettle(); err != nil {
+		w.T.Fatal(err)
+	}
+}
+
+// TrySettle is Settle where it may fail.
+func (w *World) TrySettle() error {
+	ctx := policytest.As(context.Background(), policytest.Mailer)
 	for range 10 {
 		n, err := w.tasks.Drain(ctx)
 		if err != nil {
-			w.T.Fatalf("tasks: %v", err)
+			return fmt.Errorf("tasks: %w", err)
 		}
 		m, err := w.relay.Drain(ctx)
 		if err != nil {
-			w.T.Fatalf("mail: %v", err)
+			return fmt.Errorf("mail: %w", err)
 		}
 		if n+m == 0 {
-			return
+			return nil
 		}
 	}
+	return nil
 }
 
 // Mails gives the mails to an address, newest first.

@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/lanyard-auth/lanyard/internal/localdynamo/dynamotest"
+	"github.com/lanyard-auth/lanyard/internal/policytest"
 	"github.com/lanyard-auth/lanyard/pkg/access"
 	"github.com/lanyard-auth/lanyard/pkg/api"
 	"github.com/lanyard-auth/lanyard/pkg/audit"
@@ -85,6 +86,7 @@ func On(t *testing.T, store *dynamotest.Store, changes ...func(*config.Config)) 
 		Browser: api.Browser{PublicURL: cfg.PublicURL},
 	}, w.Operations...)
 	w.must(err)
+	w.Handler = policytest.New(t, store).Handler(w.Handler)
 	w.Tasks = task.NewRunner(w.Deps, cascade.New(w.Deps).Tasks())
 	return w
 }

@@ -18,7 +18,10 @@ func ActivityOperation(s *Service) api.Operation {
 	return api.New(api.Spec{
 		ID: "auth-activity", Method: http.MethodGet, Path: "/api/auth/activity", Tag: "Sign-in", Access: api.User,
 		Summary: "The signed-in user's own audit events, newest first.",
-		Table:   []api.Use{{Actions: []api.Action{api.Query}, Keys: "AUDIT#USER-*"}}, Secrets: true, Requests: 14, ReadUnits: 2.5, // a month each, back to the account's first
+		Table: []api.Use{
+			api.On("AUDIT#USER-*", api.Query),
+		},
+		Secrets: true, Requests: 14, ReadUnits: 2.5, // a month each, back to the account's first
 	}, s.activity)
 }
 

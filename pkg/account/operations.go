@@ -8,19 +8,6 @@ import (
 	"github.com/lanyard-auth/lanyard/pkg/audit"
 )
 
-// How the operations of this package use the table.
-var (
-	readsSelf    = api.Use{Actions: []api.Action{api.Query}, Keys: "USER#*"}
-	writesUser   = api.Use{Actions: []api.Action{api.PutItem, api.UpdateItem, api.DeleteItem, api.ConditionCheck}, Keys: "USER#*"}
-	claimsEmail  = api.Use{Actions: []api.Action{api.GetItem, api.BatchGetItem, api.PutItem, api.DeleteItem, api.ConditionCheck}, Keys: "EMAIL#*"}
-	claimsName   = api.Use{Actions: []api.Action{api.BatchGetItem, api.PutItem, api.DeleteItem}, Keys: "USERNAME#*"}
-	findsEmail   = api.Use{Actions: []api.Action{api.GetItem}, Keys: "EMAIL#*"}
-	writesAudit  = api.Use{Actions: []api.Action{api.PutItem}, Keys: "AUDIT#*"}
-	writesOutbox = api.Use{Actions: []api.Action{api.PutItem}, Keys: "OUTBOX#*"}
-	queuesTask   = api.Use{Actions: []api.Action{api.PutItem}, Keys: "TASK#*"}
-	counts       = api.Use{Actions: []api.Action{api.PutItem, api.UpdateItem, api.DeleteItem}, Keys: "THROTTLE#*"}
-)
-
 type registerInput struct{ Body Registration }
 
 type statusOutput struct {
@@ -35,8 +22,15 @@ func RegisterOperation(s *Service) api.Operation {
 		ID: "auth-register", Method: http.MethodPost, Path: "/api/auth/register", Tag: "Sign-in", Access: api.Public,
 		Status: http.StatusCreated, Summary: "Register with an e-mail address, a username, or both.",
 		Description: "An address that has an account already gets the same answer, and its owner a mail. Without an address the account is active at once.",
-		Table:       []api.Use{readsSelf, writesUser, claimsEmail, claimsName, writesAudit, writesOutbox, counts},
-		Hashes:      true, Sends: true, Secrets: true, Requests: 6, ReadUnits: 3, WriteUnits: 19,
+		Table: []api.Use{
+			api.On("USER#*", api.Query, api.PutItem, api.DeleteItem, api.ConditionCheck),
+			api.On("EMAIL#*", api.BatchGetItem, api.PutItem, api.ConditionCheck),
+			api.On("USERNAME#*", api.BatchGetItem, api.PutItem),
+			api.On("AUDIT#*", api.PutItem),
+			api.On("OUTBOX#*", api.PutItem),
+			api.On("THROTTLE#*", api.PutItem, api.UpdateItem),
+		},
+		Hashes: true, Sends: true, Secrets: true, Requests: 6, ReadUnits: 3, WriteUnits: 19,
 		Audit: []string{string(audit.Registered), string(audit.RegisteredAgain)},
 		Event: api.Event{Body: map[string]any{"email": "alice@example.com", "password": "correct horse battery staple"}},
 	}, func(ctx context.Context, in *registerInput) (*statusOutput, error) {
@@ -63,7 +57,12 @@ func ForgotPasswordOperation(s *Service) api.Operation {
 	return api.New(api.Spec{
 		ID: "auth-forgot-password", Method: http.MethodPost, Path: "/api/auth/forgot-password", Tag: "Sign-in", Access: api.Public,
 		Status: http.StatusAccepted, Summary: "Ask for a reset mail; the answer is always alike.",
-		Table: []api.Use{queuesTask, writesAudit, counts}, Requests: 2, WriteUnits: 2,
+		Table: []api.Use{
+			api.On("AUDIT#*", api.PutItem),
+			api.On("TASK#*", api.PutItem),
+			api.On("THROTTLE#*", api.PutItem, api.UpdateItem),
+		},
+		Requests: 2, WriteUnits: 2,
 		Audit: []string{string(audit.PasswordResetAsked)},
 		Event: api.Event{Body: map[string]any{"email": "alice@example.com"}},
 	}, func(ctx context.Context, in *emailInput) (*acceptedOutput, error) {
@@ -76,7 +75,12 @@ func ResendVerificationOperation(s *Service) api.Operation {
 	return api.New(api.Spec{
 		ID: "auth-resend-verification", Method: http.MethodPost, Path: "/api/auth/resend-verification", Tag: "Sign-in", Access: api.Public,
 		Status: http.StatusAccepted, Summary: "Ask for a fresh verification mail; the answer is always alike.",
-		Table: []api.Use{queuesTask, writesAudit, counts}, Requests: 2, WriteUnits: 2,
+		Table: []api.Use{
+			api.On("AUDIT#*", api.PutItem),
+			api.On("TASK#*", api.PutItem),
+			api.On("THROTTLE#*", api.PutItem, api.UpdateItem),
+		},
+		Requests: 2, WriteUnits: 2,
 		Audit: []string{string(audit.VerificationRequested)},
 		Event: api.Event{Body: map[string]any{"email": "alice@example.com"}},
 	}, func(ctx context.Context, in *emailInput) (*acceptedOutput, error) {
@@ -96,7 +100,12 @@ func ResetPasswordOperation(s *Service) api.Operation {
 	return api.New(api.Spec{
 		ID: "auth-reset-password", Method: http.MethodPost, Path: "/api/auth/reset-password", Tag: "Sign-in", Access: api.Public,
 		Status: http.StatusNoContent, Summary: "Set a new password with a mailed token; every session ends.",
-		Table:  []api.Use{readsSelf, writesUser, writesAudit, writesOutbox, counts},
+		Table: []api.Use{
+			api.On("USER#*", api.Query, api.PutItem, api.UpdateItem),
+			api.On("AUDIT#*", api.PutItem),
+			api.On("OUTBOX#*", api.PutItem),
+			api.On("THROTTLE#*", api.PutItem, api.UpdateItem, api.DeleteItem),
+		},
 		Hashes: true, Sends: true, Secrets: true, Requests: 3, ReadUnits: 1, WriteUnits: 17,
 		Audit: []string{string(audit.PasswordReset)},
 		Event: api.Event{Body: map[string]any{"token": "example", "newPassword": "another horse battery staple"}},
@@ -117,7 +126,12 @@ func ChangePasswordOperation(s *Service) api.Operation {
 	return api.New(api.Spec{
 		ID: "auth-change-password", Method: http.MethodPost, Path: "/api/auth/change-password", Tag: "Sign-in", Access: api.User,
 		Status: http.StatusNoContent, Summary: "Change the password; the user's other sessions end.",
-		Table:  []api.Use{readsSelf, writesUser, writesAudit, writesOutbox, counts},
+		Table: []api.Use{
+			api.On("USER#*", api.Query, api.PutItem, api.UpdateItem),
+			api.On("AUDIT#*", api.PutItem),
+			api.On("OUTBOX#*", api.PutItem),
+			api.On("THROTTLE#*", api.PutItem, api.DeleteItem),
+		},
 		Hashes: true, Sends: true, Secrets: true, Requests: 4, ReadUnits: 3, WriteUnits: 17,
 		Audit: []string{string(audit.PasswordChanged)},
 		Event: api.Event{Body: map[string]any{"currentPassword": "correct horse battery staple", "newPassword": "another horse battery staple"}},
@@ -138,7 +152,13 @@ func PasswordNeededOperation(s *Service) api.Operation {
 		ID: "auth-check-password-needed", Method: http.MethodPost, Path: "/api/auth/check-password-needed", Tag: "Sign-in", Access: api.Public,
 		Summary:     "Whether an imported account still needs a password.",
 		Description: "True only for accounts that were imported without a password and have not set one; false for every other address, known or not.",
-		Table:       []api.Use{findsEmail, readsSelf, writesAudit, counts}, Requests: 4, ReadUnits: 2, WriteUnits: 3,
+		Table: []api.Use{
+			api.On("USER#*", api.Query),
+			api.On("EMAIL#*", api.GetItem),
+			api.On("AUDIT#*", api.PutItem),
+			api.On("THROTTLE#*", api.PutItem, api.UpdateItem),
+		},
+		Requests: 4, ReadUnits: 2, WriteUnits: 3,
 		Audit: []string{string(audit.PasswordNeededAsked)},
 		Event: api.Event{Body: map[string]any{"email": "alice@example.com"}},
 	}, func(ctx context.Context, in *emailInput) (*neededOutput, error) {
@@ -155,7 +175,10 @@ type userOutput struct{ Body User }
 func MeOperation(s *Service) api.Operation {
 	return api.New(api.Spec{
 		ID: "auth-me", Method: http.MethodGet, Path: "/api/auth/me", Tag: "Sign-in", Access: api.User,
-		Summary: "The signed-in user.", Table: []api.Use{readsSelf}, Requests: 2, ReadUnits: 3,
+		Summary: "The signed-in user.", Table: []api.Use{
+			api.On("USER#*", api.Query),
+		},
+		Requests: 2, ReadUnits: 3,
 	}, func(ctx context.Context, _ *struct{}) (*userOutput, error) {
 		u, err := s.Me(ctx)
 		return &userOutput{Body: u}, err
@@ -169,7 +192,12 @@ func ChangeMeOperation(s *Service) api.Operation {
 	return api.New(api.Spec{
 		ID: "auth-me-change", Method: http.MethodPatch, Path: "/api/auth/me", Tag: "Sign-in", Access: api.User,
 		Summary: "Change the signed-in user's username or profile.",
-		Table:   []api.Use{readsSelf, writesUser, claimsName, writesAudit}, Requests: 3, ReadUnits: 3, WriteUnits: 8,
+		Table: []api.Use{
+			api.On("USER#*", api.Query, api.PutItem, api.UpdateItem, api.ConditionCheck),
+			api.On("USERNAME#*", api.PutItem, api.DeleteItem),
+			api.On("AUDIT#*", api.PutItem),
+		},
+		Requests: 3, ReadUnits: 3, WriteUnits: 8,
 		Audit: []string{string(audit.ProfileChanged)},
 		Event: api.Event{Body: map[string]any{"profile": map[string]any{"firstName": "Alice"}}},
 	}, func(ctx context.Context, in *changeInput) (*userOutput, error) {
@@ -193,7 +221,16 @@ func DeleteMeOperation(s *Service) api.Operation {
 	return api.New(api.Spec{
 		ID: "auth-me-delete", Method: http.MethodDelete, Path: "/api/auth/me", Tag: "Sign-in", Access: api.User,
 		Status: http.StatusNoContent, Summary: "Delete the signed-in user.",
-		Table:  []api.Use{readsSelf, writesUser, claimsEmail, claimsName, writesAudit, queuesTask, counts},
+		Table: []api.Use{
+			api.On("USER#*", api.Query, api.DeleteItem),
+			api.On("EMAIL#*", api.DeleteItem),
+			api.On("USERNAME#*", api.DeleteItem),
+			api.On("ORG#*", api.BatchGetItem, api.UpdateItem),
+			api.On("META", api.UpdateItem),
+			api.On("AUDIT#*", api.PutItem),
+			api.On("TASK#*", api.PutItem),
+			api.On("THROTTLE#*", api.PutItem),
+		},
 		Hashes: true, Cookies: true, Requests: 5, ReadUnits: 4, WriteUnits: 19,
 		Audit: []string{string(audit.AccountDeleted)},
 		Event: api.Event{Body: map[string]any{"password": "correct horse battery staple"}},
@@ -214,7 +251,13 @@ func ChangeEmailOperation(s *Service) api.Operation {
 	return api.New(api.Spec{
 		ID: "auth-change-email", Method: http.MethodPost, Path: "/api/auth/change-email", Tag: "Sign-in", Access: api.User,
 		Status: http.StatusAccepted, Summary: "Begin a change of address; the new one confirms, the old one is told.",
-		Table:  []api.Use{readsSelf, writesUser, findsEmail, writesAudit, writesOutbox, counts},
+		Table: []api.Use{
+			api.On("USER#*", api.Query, api.UpdateItem),
+			api.On("EMAIL#*", api.GetItem),
+			api.On("AUDIT#*", api.PutItem),
+			api.On("OUTBOX#*", api.PutItem),
+			api.On("THROTTLE#*", api.PutItem, api.UpdateItem, api.DeleteItem),
+		},
 		Hashes: true, Sends: true, Secrets: true, Requests: 6, ReadUnits: 4, WriteUnits: 16,
 		Audit: []string{string(audit.EmailChangeRequested)},
 		Event: api.Event{Body: map[string]any{"newEmail": "alice@example.org", "password": "correct horse battery staple"}},

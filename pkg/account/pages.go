@@ -91,8 +91,14 @@ func VerifyEmailOperation(s *Service) api.Operation {
 	return api.New(api.Spec{
 		ID: "auth-verify-email", Method: http.MethodPost, Path: "/api/auth/verify-email", Tag: "Sign-in", Access: api.Public,
 		Summary: "Verify an address with a mailed token.",
-		Table:   []api.Use{readsSelf, writesUser, claimsEmail, writesAudit, writesOutbox, counts},
-		Sends:   true, Secrets: true, Requests: 3, ReadUnits: 1, WriteUnits: 9,
+		Table: []api.Use{
+			api.On("USER#*", api.Query, api.UpdateItem),
+			api.On("EMAIL#*", api.PutItem, api.DeleteItem),
+			api.On("AUDIT#*", api.PutItem),
+			api.On("OUTBOX#*", api.PutItem),
+			api.On("THROTTLE#*", api.PutItem, api.UpdateItem),
+		},
+		Sends: true, Secrets: true, Requests: 3, ReadUnits: 1, WriteUnits: 9,
 		Audit: []string{string(audit.EmailVerified), string(audit.EmailChanged)},
 		Event: api.Event{Body: map[string]any{"token": "example"}},
 	}, func(ctx context.Context, in *tokenInput) (*verifiedOutput, error) {
@@ -119,8 +125,14 @@ func VerifyLinkOperation(s *Service) api.Operation {
 		ID: "auth-verify-email-link", Method: http.MethodGet, Path: "/api/auth/verify-email/{token}", Tag: "Sign-in", Access: api.Public,
 		Summary:     "Where a verification link leads.",
 		Description: "A browser gets a page that consumes nothing until its button is pressed. With Accept: application/json the address is verified, and the answer is {\"status\": \"active\"}.",
-		Table:       []api.Use{readsSelf, writesUser, claimsEmail, writesAudit, writesOutbox, counts},
-		HTML:        true, Forms: api.Forms{"application/json": Verified{}}, Sends: true, Secrets: true, Requests: 3, WriteUnits: 1,
+		Table: []api.Use{
+			api.On("USER#*", api.Query, api.UpdateItem),
+			api.On("EMAIL#*", api.PutItem, api.DeleteItem),
+			api.On("AUDIT#*", api.PutItem),
+			api.On("OUTBOX#*", api.PutItem),
+			api.On("THROTTLE#*", api.PutItem, api.UpdateItem),
+		},
+		HTML: true, Forms: api.Forms{"application/json": Verified{}}, Sends: true, Secrets: true, Requests: 3, WriteUnits: 1,
 		Audit: []string{string(audit.EmailVerified), string(audit.EmailChanged)},
 		Event: api.Event{Params: map[string]string{"token": "example"}},
 	}, func(ctx context.Context, in *linkInput) (*PageOutput, error) {

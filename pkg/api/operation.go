@@ -41,6 +41,14 @@ type Use struct {
 	Index   bool   // the pattern is of GSI1's partition key
 }
 
+// On is a use of the table's items whose partition keys match a pattern.
+func On(keys string, actions ...Action) Use { return Use{Actions: actions, Keys: keys} }
+
+// OnIndex is a use of the index, by its partition keys.
+func OnIndex(keys string, actions ...Action) Use {
+	return Use{Actions: actions, Keys: keys, Index: true}
+}
+
 // Spec is what an operation says of itself.
 type Spec struct {
 	ID          string // kebab-case; the name of its function, e.g. "auth-login"

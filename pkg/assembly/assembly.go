@@ -106,7 +106,7 @@ func (a *Assembly) Access() (*access.Checker, error) {
 			ttl = -1 // nothing is cached
 		}
 		source := facts.New(a.Deps.Table)
-		a.access, a.accessErr = access.New(source, source, access.Config{TTL: ttl, Users: c.CacheSize, Now: a.Deps.Now})
+		a.access, a.accessErr = access.New(source, source, access.Config{TTL: ttl, Users: c.CacheSize, MaxFacts: c.MaxFacts, Now: a.Deps.Now})
 	})
 	if a.accessErr != nil {
 		return nil, fmt.Errorf("permission checks: %w", a.accessErr)

@@ -77,6 +77,7 @@ type Session struct {
 type Access struct {
 	CacheTTL  time.Duration `env:"ACCESS_CACHE_TTL" envDefault:"60s" min:"0s" max:"5m" doc:"How long a user's permission facts are cached for reads; 0 reads them each time."`
 	CacheSize int           `env:"ACCESS_CACHE_SIZE" envDefault:"10000" min:"1" max:"1000000" doc:"Users whose permission facts are cached."`
+	MaxFacts  int           `env:"ACCESS_MAX_FACTS" envDefault:"500" min:"1" max:"5000" doc:"Most facts of one user that are read as a whole; who holds more has them read one resource at a time."`
 }
 
 // Password is how passwords are judged and kept.

@@ -11,25 +11,6 @@ import (
 
 const tag = "Entities"
 
-// How the operations of this package use the table.
-var (
-	readsFacts    = api.Use{Actions: []api.Action{api.Query, api.GetItem, api.BatchGetItem}, Keys: "USER#*"}
-	readsOrg      = api.Use{Actions: []api.Action{api.BatchGetItem}, Keys: "ORG#*"}
-	readsEntity   = api.Use{Actions: []api.Action{api.BatchGetItem}, Keys: "ENTITY#*"}
-	readsDocument = api.Use{Actions: []api.Action{api.BatchGetItem}, Keys: "DOC#*"}
-	listsOrg      = api.Use{Actions: []api.Action{api.Query}, Keys: "ORG#*", Index: true}
-	listsEntity   = api.Use{Actions: []api.Action{api.Query}, Keys: "ENTITY#*", Index: true}
-	listsDocument = api.Use{Actions: []api.Action{api.Query}, Keys: "DOC#*", Index: true}
-	writesEntity  = api.Use{Actions: []api.Action{api.PutItem, api.UpdateItem, api.DeleteItem}, Keys: "ENTITY#*"}
-	checksEntity  = api.Use{Actions: []api.Action{api.ConditionCheck}, Keys: "ENTITY#*"}
-	writesDoc     = api.Use{Actions: []api.Action{api.PutItem, api.UpdateItem, api.DeleteItem}, Keys: "DOC#*"}
-	checksDoc     = api.Use{Actions: []api.Action{api.ConditionCheck}, Keys: "DOC#*"}
-	writesFacts   = api.Use{Actions: []api.Action{api.PutItem, api.UpdateItem, api.DeleteItem, api.ConditionCheck}, Keys: "USER#*"}
-	checksRight   = api.Use{Actions: []api.Action{api.ConditionCheck}, Keys: "USER#*"}
-	writesAudit   = api.Use{Actions: []api.Action{api.PutItem}, Keys: "AUDIT#*"}
-	queuesTask    = api.Use{Actions: []api.Action{api.PutItem}, Keys: "TASK#*"}
-)
-
 const (
 	sampleOrg      = "01900000-0000-7000-8000-0000000000a1"
 	sampleUser     = "01900000-0000-7000-8000-0000000000b1"
@@ -88,7 +69,14 @@ func ListOperation(s *Service) api.Operation {
 		ID: "entities-list", Method: http.MethodGet, Path: "/api/organizations/{orgId}/entities", Tag: tag, Access: api.User,
 		Summary:     "List the entities of an organization that the caller may view.",
 		Description: "A page can hold fewer items than the limit, or none, and still have a nextCursor.",
-		Table:       []api.Use{readsFacts, readsOrg, readsEntity, listsOrg, writesAudit}, Requests: 7, ReadUnits: 9,
+		Table: []api.Use{
+			api.On("USER#*", api.Query, api.GetItem, api.BatchGetItem),
+			api.On("ORG#*", api.BatchGetItem),
+			api.On("ENTITY#*", api.BatchGetItem),
+			api.On("AUDIT#*", api.PutItem),
+			api.OnIndex("ORG#*", api.Query),
+		},
+		Requests: 7, ReadUnits: 9,
 		Audit: []string{string(audit.PowerUsed)},
 		Event: api.Event{Params: atOrg, Query: "type=boat&limit=10"},
 	}, func(ctx context.Context, in *struct {
@@ -109,7 +97,13 @@ func CreateOperation(s *Service) api.Operation {
 	return api.New(api.Spec{
 		ID: "entities-create", Method: http.MethodPost, Path: "/api/organizations/{orgId}/entities", Tag: tag, Access: api.User,
 		Status: http.StatusCreated, Summary: "Add an entity to an organization; for its admins and managers.",
-		Table: []api.Use{readsFacts, readsOrg, writesEntity, checksRight, writesAudit}, Requests: 4, ReadUnits: 4, WriteUnits: 12,
+		Table: []api.Use{
+			api.On("USER#*", api.Query, api.GetItem, api.BatchGetItem, api.ConditionCheck),
+			api.On("ORG#*", api.BatchGetItem),
+			api.On("ENTITY#*", api.PutItem),
+			api.On("AUDIT#*", api.PutItem),
+		},
+		Requests: 4, ReadUnits: 4, WriteUnits: 12,
 		Audit: []string{string(audit.EntityCreated), string(audit.AccessDenied)},
 		Event: api.Event{Params: atOrg, Body: map[string]any{"type": "boat", "name": "Sea Breeze", "attributes": map[string]any{"length": 12.5, "hull": "GRP"}}},
 	}, func(ctx context.Context, in *struct {
@@ -126,7 +120,13 @@ func GetOperation(s *Service) api.Operation {
 	return api.New(api.Spec{
 		ID: "entities-get", Method: http.MethodGet, Path: "/api/entities/{entityId}", Tag: tag, Access: api.User,
 		Summary: "One entity, for whoever may view it.",
-		Table:   []api.Use{readsFacts, readsOrg, readsEntity, writesAudit}, Requests: 5, ReadUnits: 7,
+		Table: []api.Use{
+			api.On("USER#*", api.Query, api.GetItem, api.BatchGetItem),
+			api.On("ORG#*", api.BatchGetItem),
+			api.On("ENTITY#*", api.BatchGetItem),
+			api.On("AUDIT#*", api.PutItem),
+		},
+		Requests: 5, ReadUnits: 7,
 		Audit: []string{string(audit.PowerUsed), string(audit.AccessDenied)},
 		Event: api.Event{Params: atEntity},
 	}, func(ctx context.Context, in *EntityPath) (*entityOutput, error) {
@@ -140,7 +140,13 @@ func ChangeOperation(s *Service) api.Operation {
 	return api.New(api.Spec{
 		ID: "entities-change", Method: http.MethodPatch, Path: "/api/entities/{entityId}", Tag: tag, Access: api.User,
 		Summary: "Change an entity's name or attributes; for whoever may edit it.",
-		Table:   []api.Use{readsFacts, readsOrg, readsEntity, writesEntity, checksRight, writesAudit}, Requests: 6, ReadUnits: 7, WriteUnits: 12,
+		Table: []api.Use{
+			api.On("USER#*", api.Query, api.GetItem, api.BatchGetItem, api.ConditionCheck),
+			api.On("ORG#*", api.BatchGetItem),
+			api.On("ENTITY#*", api.BatchGetItem, api.UpdateItem),
+			api.On("AUDIT#*", api.PutItem),
+		},
+		Requests: 6, ReadUnits: 7, WriteUnits: 12,
 		Audit: []string{string(audit.EntityChanged), string(audit.AccessDenied)},
 		Event: api.Event{Params: atEntity, Body: map[string]any{"name": "Sea Breeze II"}},
 	}, func(ctx context.Context, in *struct {
@@ -157,7 +163,14 @@ func DeleteOperation(s *Service) api.Operation {
 	return api.New(api.Spec{
 		ID: "entities-delete", Method: http.MethodDelete, Path: "/api/entities/{entityId}", Tag: tag, Access: api.User,
 		Status: http.StatusNoContent, Summary: "Delete an entity with its grants, documents and shares; for whoever may.",
-		Table: []api.Use{readsFacts, readsOrg, readsEntity, writesEntity, checksRight, writesAudit, queuesTask}, Requests: 5, ReadUnits: 5, WriteUnits: 14,
+		Table: []api.Use{
+			api.On("USER#*", api.Query, api.GetItem, api.BatchGetItem, api.ConditionCheck),
+			api.On("ORG#*", api.BatchGetItem),
+			api.On("ENTITY#*", api.BatchGetItem, api.DeleteItem),
+			api.On("AUDIT#*", api.PutItem),
+			api.On("TASK#*", api.PutItem),
+		},
+		Requests: 5, ReadUnits: 5, WriteUnits: 14,
 		Audit: []string{string(audit.EntityDeleted), string(audit.AccessDenied)},
 		Event: api.Event{Params: atEntity},
 	}, func(ctx context.Context, in *EntityPath) (*api.Empty, error) {
@@ -182,7 +195,15 @@ func PermissionsListOperation(s *Service) api.Operation {
 		ID: "entities-permissions-list", Method: http.MethodGet, Path: "/api/entities/{entityId}/permissions", Tag: tag, Access: api.User,
 		Summary:     "List everyone with access to an entity, by grant or by organization role.",
 		Description: "For whoever may manage the entity, and for organization managers. Each user is listed once, with the higher of the two. A page can hold fewer items than the limit, or none, and still have a nextCursor.",
-		Table:       []api.Use{readsFacts, readsOrg, readsEntity, listsEntity, listsOrg, writesAudit}, Requests: 8, ReadUnits: 64.5,
+		Table: []api.Use{
+			api.On("USER#*", api.Query, api.GetItem, api.BatchGetItem),
+			api.On("ORG#*", api.BatchGetItem),
+			api.On("ENTITY#*", api.BatchGetItem),
+			api.On("AUDIT#*", api.PutItem),
+			api.OnIndex("ORG#*", api.Query),
+			api.OnIndex("ENTITY#*", api.Query),
+		},
+		Requests: 8, ReadUnits: 64.5,
 		Audit: []string{string(audit.PowerUsed), string(audit.AccessDenied)},
 		Event: api.Event{Params: atEntity, Query: "limit=10"},
 	}, func(ctx context.Context, in *struct {
@@ -202,7 +223,13 @@ func PermissionsGrantOperation(s *Service) api.Operation {
 		ID: "entities-permissions-grant", Method: http.MethodPost, Path: "/api/entities/{entityId}/permissions", Tag: tag, Access: api.User,
 		Status: http.StatusCreated, Summary: "Grant a member of the organization a level on an entity.",
 		Description: "Organization managers grant up to manager; whoever may manage the entity, any level.",
-		Table:       []api.Use{readsFacts, readsOrg, readsEntity, checksEntity, writesFacts, writesAudit}, Requests: 5, ReadUnits: 5, WriteUnits: 18,
+		Table: []api.Use{
+			api.On("USER#*", api.Query, api.GetItem, api.BatchGetItem, api.PutItem, api.UpdateItem, api.ConditionCheck),
+			api.On("ORG#*", api.BatchGetItem),
+			api.On("ENTITY#*", api.BatchGetItem, api.ConditionCheck),
+			api.On("AUDIT#*", api.PutItem),
+		},
+		Requests: 5, ReadUnits: 5, WriteUnits: 18,
 		Audit: []string{string(audit.GrantCreated), string(audit.AccessDenied)},
 		Event: api.Event{Params: atEntity, Body: map[string]any{"userId": sampleUser, "level": "editor"}},
 	}, func(ctx context.Context, in *struct {
@@ -219,7 +246,13 @@ func PermissionsChangeOperation(s *Service) api.Operation {
 	return api.New(api.Spec{
 		ID: "entities-permissions-change", Method: http.MethodPatch, Path: "/api/entities/{entityId}/permissions/{userId}", Tag: tag, Access: api.User,
 		Summary: "Change a grant's level or end.",
-		Table:   []api.Use{readsFacts, readsOrg, readsEntity, checksEntity, writesFacts, writesAudit}, Requests: 6, ReadUnits: 6, WriteUnits: 14,
+		Table: []api.Use{
+			api.On("USER#*", api.Query, api.GetItem, api.BatchGetItem, api.UpdateItem, api.ConditionCheck),
+			api.On("ORG#*", api.BatchGetItem),
+			api.On("ENTITY#*", api.BatchGetItem, api.ConditionCheck),
+			api.On("AUDIT#*", api.PutItem),
+		},
+		Requests: 6, ReadUnits: 6, WriteUnits: 14,
 		Audit: []string{string(audit.GrantChanged), string(audit.AccessDenied)},
 		Event: api.Event{Params: map[string]string{"entityId": sampleEntity, "userId": sampleUser}, Body: map[string]any{"level": "viewer"}},
 	}, func(ctx context.Context, in *struct {
@@ -236,7 +269,13 @@ func PermissionsRevokeOperation(s *Service) api.Operation {
 	return api.New(api.Spec{
 		ID: "entities-permissions-revoke", Method: http.MethodDelete, Path: "/api/entities/{entityId}/permissions/{userId}", Tag: tag, Access: api.User,
 		Status: http.StatusNoContent, Summary: "Take a grant away.",
-		Table: []api.Use{readsFacts, readsOrg, readsEntity, writesFacts, writesAudit}, Requests: 6, ReadUnits: 6, WriteUnits: 12,
+		Table: []api.Use{
+			api.On("USER#*", api.Query, api.GetItem, api.BatchGetItem, api.DeleteItem, api.ConditionCheck),
+			api.On("ORG#*", api.BatchGetItem),
+			api.On("ENTITY#*", api.BatchGetItem),
+			api.On("AUDIT#*", api.PutItem),
+		},
+		Requests: 6, ReadUnits: 6, WriteUnits: 12,
 		Audit: []string{string(audit.GrantRevoked), string(audit.AccessDenied)},
 		Event: api.Event{Params: map[string]string{"entityId": sampleEntity, "userId": sampleUser}},
 	}, func(ctx context.Context, in *PermissionPath) (*api.Empty, error) {

@@ -26,7 +26,15 @@ func DocumentsListOperation(s *Service) api.Operation {
 	return api.New(api.Spec{
 		ID: "documents-list", Method: http.MethodGet, Path: "/api/entities/{entityId}/documents", Tag: documentTag, Access: api.User,
 		Summary: "List an entity's documents, without their contents; for whoever may view it.",
-		Table:   []api.Use{readsFacts, readsOrg, readsEntity, readsDocument, listsEntity, writesAudit}, Requests: 6, ReadUnits: 17.5,
+		Table: []api.Use{
+			api.On("USER#*", api.Query, api.GetItem, api.BatchGetItem),
+			api.On("ORG#*", api.BatchGetItem),
+			api.On("ENTITY#*", api.BatchGetItem),
+			api.On("DOC#*", api.BatchGetItem),
+			api.On("AUDIT#*", api.PutItem),
+			api.OnIndex("ENTITY#*", api.Query),
+		},
+		Requests: 6, ReadUnits: 17.5,
 		Audit: []string{string(audit.PowerUsed), string(audit.AccessDenied)},
 		Event: api.Event{Params: atEntity, Query: "limit=10"},
 	}, func(ctx context.Context, in *struct {
@@ -45,7 +53,14 @@ func DocumentsCreateOperation(s *Service) api.Operation {
 	return api.New(api.Spec{
 		ID: "documents-create", Method: http.MethodPost, Path: "/api/entities/{entityId}/documents", Tag: documentTag, Access: api.User,
 		Status: http.StatusCreated, Summary: "Add a document to an entity; for whoever may create there.", MaxBody: maxDocumentBody,
-		Table: []api.Use{readsFacts, readsOrg, readsEntity, checksEntity, writesDoc, checksRight, writesAudit}, Requests: 5, ReadUnits: 5, WriteUnits: 16,
+		Table: []api.Use{
+			api.On("USER#*", api.Query, api.GetItem, api.BatchGetItem, api.ConditionCheck),
+			api.On("ORG#*", api.BatchGetItem),
+			api.On("ENTITY#*", api.BatchGetItem, api.ConditionCheck),
+			api.On("DOC#*", api.PutItem),
+			api.On("AUDIT#*", api.PutItem),
+		},
+		Requests: 5, ReadUnits: 5, WriteUnits: 16,
 		Audit: []string{string(audit.DocumentCreated), string(audit.AccessDenied)},
 		Event: api.Event{Params: atEntity, Body: map[string]any{"title": "Insurance", "content": "Policy 4711"}},
 	}, func(ctx context.Context, in *struct {
@@ -62,7 +77,14 @@ func DocumentsGetOperation(s *Service) api.Operation {
 	return api.New(api.Spec{
 		ID: "documents-get", Method: http.MethodGet, Path: "/api/documents/{documentId}", Tag: documentTag, Access: api.User,
 		Summary: "One document with its content, for whoever may view it.",
-		Table:   []api.Use{readsFacts, readsOrg, readsEntity, readsDocument, writesAudit}, Requests: 5, ReadUnits: 10,
+		Table: []api.Use{
+			api.On("USER#*", api.Query, api.GetItem, api.BatchGetItem),
+			api.On("ORG#*", api.BatchGetItem),
+			api.On("ENTITY#*", api.BatchGetItem),
+			api.On("DOC#*", api.BatchGetItem),
+			api.On("AUDIT#*", api.PutItem),
+		},
+		Requests: 5, ReadUnits: 10,
 		Audit: []string{string(audit.PowerUsed), string(audit.AccessDenied)},
 		Event: api.Event{Params: atDocument},
 	}, func(ctx context.Context, in *DocumentPath) (*documentOutput, error) {
@@ -76,7 +98,14 @@ func DocumentsChangeOperation(s *Service) api.Operation {
 	return api.New(api.Spec{
 		ID: "documents-change", Method: http.MethodPatch, Path: "/api/documents/{documentId}", Tag: documentTag, Access: api.User,
 		Summary: "Change a document's title, type or content; for whoever may edit it.", MaxBody: maxDocumentBody,
-		Table: []api.Use{readsFacts, readsOrg, readsEntity, readsDocument, checksEntity, writesDoc, checksRight, writesAudit}, Requests: 6, ReadUnits: 10, WriteUnits: 14,
+		Table: []api.Use{
+			api.On("USER#*", api.Query, api.GetItem, api.BatchGetItem, api.ConditionCheck),
+			api.On("ORG#*", api.BatchGetItem),
+			api.On("ENTITY#*", api.BatchGetItem, api.ConditionCheck),
+			api.On("DOC#*", api.BatchGetItem, api.PutItem, api.UpdateItem),
+			api.On("AUDIT#*", api.PutItem),
+		},
+		Requests: 6, ReadUnits: 10, WriteUnits: 14,
 		Audit: []string{string(audit.DocumentChanged), string(audit.AccessDenied)},
 		Event: api.Event{Params: atDocument, Body: map[string]any{"content": "Policy 4712"}},
 	}, func(ctx context.Context, in *struct {
@@ -93,7 +122,15 @@ func DocumentsDeleteOperation(s *Service) api.Operation {
 	return api.New(api.Spec{
 		ID: "documents-delete", Method: http.MethodDelete, Path: "/api/documents/{documentId}", Tag: documentTag, Access: api.User,
 		Status: http.StatusNoContent, Summary: "Delete a document with its shares; for whoever may.",
-		Table: []api.Use{readsFacts, readsOrg, readsEntity, readsDocument, writesDoc, checksRight, writesAudit, queuesTask}, Requests: 5, ReadUnits: 6, WriteUnits: 14,
+		Table: []api.Use{
+			api.On("USER#*", api.Query, api.GetItem, api.BatchGetItem, api.ConditionCheck),
+			api.On("ORG#*", api.BatchGetItem),
+			api.On("ENTITY#*", api.BatchGetItem),
+			api.On("DOC#*", api.BatchGetItem, api.DeleteItem),
+			api.On("AUDIT#*", api.PutItem),
+			api.On("TASK#*", api.PutItem),
+		},
+		Requests: 5, ReadUnits: 6, WriteUnits: 14,
 		Audit: []string{string(audit.DocumentDeleted), string(audit.AccessDenied)},
 		Event: api.Event{Params: atDocument},
 	}, func(ctx context.Context, in *DocumentPath) (*api.Empty, error) {
@@ -111,7 +148,15 @@ func SharesListOperation(s *Service) api.Operation {
 	return api.New(api.Spec{
 		ID: "documents-shares-list", Method: http.MethodGet, Path: "/api/documents/{documentId}/shares", Tag: documentTag, Access: api.User,
 		Summary: "List a document's shares; for whoever may share it.",
-		Table:   []api.Use{readsFacts, readsOrg, readsEntity, readsDocument, listsDocument, writesAudit}, Requests: 6, ReadUnits: 19.5,
+		Table: []api.Use{
+			api.On("USER#*", api.Query, api.GetItem, api.BatchGetItem),
+			api.On("ORG#*", api.BatchGetItem),
+			api.On("ENTITY#*", api.BatchGetItem),
+			api.On("DOC#*", api.BatchGetItem),
+			api.On("AUDIT#*", api.PutItem),
+			api.OnIndex("DOC#*", api.Query),
+		},
+		Requests: 6, ReadUnits: 19.5,
 		Audit: []string{string(audit.PowerUsed), string(audit.AccessDenied)},
 		Event: api.Event{Params: atDocument, Query: "limit=10"},
 	}, func(ctx context.Context, in *struct {
@@ -130,7 +175,14 @@ func SharesCreateOperation(s *Service) api.Operation {
 	return api.New(api.Spec{
 		ID: "documents-shares-create", Method: http.MethodPost, Path: "/api/documents/{documentId}/shares", Tag: documentTag, Access: api.User,
 		Status: http.StatusCreated, Summary: "Share one document with a user, member or not.",
-		Table: []api.Use{readsFacts, readsOrg, readsEntity, readsDocument, checksDoc, writesFacts, writesAudit}, Requests: 6, ReadUnits: 7, WriteUnits: 20,
+		Table: []api.Use{
+			api.On("USER#*", api.Query, api.GetItem, api.BatchGetItem, api.PutItem, api.UpdateItem, api.ConditionCheck),
+			api.On("ORG#*", api.BatchGetItem),
+			api.On("ENTITY#*", api.BatchGetItem),
+			api.On("DOC#*", api.BatchGetItem, api.ConditionCheck),
+			api.On("AUDIT#*", api.PutItem),
+		},
+		Requests: 6, ReadUnits: 7, WriteUnits: 20,
 		Audit: []string{string(audit.ShareCreated), string(audit.AccessDenied)},
 		Event: api.Event{Params: atDocument, Body: map[string]any{"userId": sampleUser, "level": "viewer"}},
 	}, func(ctx context.Context, in *struct {
@@ -147,7 +199,14 @@ func SharesRevokeOperation(s *Service) api.Operation {
 	return api.New(api.Spec{
 		ID: "documents-shares-revoke", Method: http.MethodDelete, Path: "/api/documents/{documentId}/shares/{userId}", Tag: documentTag, Access: api.User,
 		Status: http.StatusNoContent, Summary: "Take a share away.",
-		Table: []api.Use{readsFacts, readsOrg, readsEntity, readsDocument, writesFacts, writesAudit}, Requests: 6, ReadUnits: 7, WriteUnits: 12,
+		Table: []api.Use{
+			api.On("USER#*", api.Query, api.GetItem, api.BatchGetItem, api.DeleteItem, api.ConditionCheck),
+			api.On("ORG#*", api.BatchGetItem),
+			api.On("ENTITY#*", api.BatchGetItem),
+			api.On("DOC#*", api.BatchGetItem),
+			api.On("AUDIT#*", api.PutItem),
+		},
+		Requests: 6, ReadUnits: 7, WriteUnits: 12,
 		Audit: []string{string(audit.ShareRevoked), string(audit.AccessDenied)},
 		Event: api.Event{Params: map[string]string{"documentId": sampleDocument, "userId": sampleUser}},
 	}, func(ctx context.Context, in *struct {

@@ -11,16 +11,6 @@ import (
 )
 
 // table uses of the operations of this package.
-var (
-	usesUser = api.Use{
-		Actions: []api.Action{api.Query, api.PutItem, api.UpdateItem, api.DeleteItem, api.ConditionCheck}, Keys: "USER#*",
-	}
-	writesAudit  = api.Use{Actions: []api.Action{api.PutItem}, Keys: "AUDIT#*"}
-	writesOutbox = api.Use{Actions: []api.Action{api.PutItem}, Keys: "OUTBOX#*"}
-	marksUsed    = api.Use{Actions: []api.Action{api.PutItem}, Keys: "TOKEN#*"}
-	counts       = api.Use{Actions: []api.Action{api.PutItem, api.UpdateItem, api.DeleteItem}, Keys: "THROTTLE#*"}
-)
-
 type verifyInput struct {
 	Body struct {
 		MFAToken    string           `json:"mfaToken" minLength:"1" maxLength:"512"`
@@ -36,8 +26,14 @@ func VerifyOperation(s *Service) api.Operation {
 		ID: "auth-mfa-verify", Method: http.MethodPost, Path: "/api/auth/mfa/verify", Tag: "Second factor", Access: api.Public,
 		Summary:     "Complete a sign-in with a second factor.",
 		Description: "mfaToken comes from a sign-in that answered mfaRequired; it is good for ten minutes and once. A code works once, at its own time step or the one before or after.",
-		Table:       []api.Use{usesUser, marksUsed, writesAudit, writesOutbox, counts},
-		Cookies:     true, Secrets: true, Sends: true, Requests: 8, ReadUnits: 1, WriteUnits: 23,
+		Table: []api.Use{
+			api.On("USER#*", api.Query, api.PutItem, api.UpdateItem, api.DeleteItem),
+			api.On("TOKEN#*", api.PutItem),
+			api.On("AUDIT#*", api.PutItem),
+			api.On("OUTBOX#*", api.PutItem),
+			api.On("THROTTLE#*", api.PutItem, api.UpdateItem, api.DeleteItem),
+		},
+		Cookies: true, Secrets: true, Sends: true, Requests: 8, ReadUnits: 1, WriteUnits: 23,
 		Audit: []string{string(audit.MFAVerified), string(audit.MFAFailed), string(audit.SignedIn), string(audit.Throttled), string(audit.SessionEnded)},
 		Event: api.Event{Body: map[string]any{"mfaToken": "example", "code": "123456"}},
 	}, func(ctx context.Context, in *verifyInput) (*session.GrantedOutput, error) {
@@ -72,8 +68,12 @@ func EnrolOperation(s *Service) api.Operation {
 		ID: "auth-mfa-totp-enrol", Method: http.MethodPost, Path: "/api/auth/mfa/totp", Tag: "Second factor", Access: api.User,
 		Summary:     "Begin to set up an authenticator app.",
 		Description: "The secret is shown once and is not in force until it is confirmed with a code, within fifteen minutes.",
-		Table:       []api.Use{usesUser, writesAudit, counts},
-		Hashes:      true, Secrets: true, Requests: 5, ReadUnits: 3, WriteUnits: 11,
+		Table: []api.Use{
+			api.On("USER#*", api.Query, api.PutItem, api.ConditionCheck),
+			api.On("AUDIT#*", api.PutItem),
+			api.On("THROTTLE#*", api.PutItem, api.DeleteItem),
+		},
+		Hashes: true, Secrets: true, Requests: 5, ReadUnits: 3, WriteUnits: 11,
 		Audit: []string{string(audit.MFAEnrolled)},
 		Event: api.Event{Body: map[string]any{"password": "correct horse battery staple"}},
 	}, func(ctx context.Context, in *enrolInput) (*enrolOutput, error) {
@@ -101,7 +101,12 @@ func ConfirmOperation(s *Service) api.Operation {
 	return api.New(api.Spec{
 		ID: "auth-mfa-totp-confirm", Method: http.MethodPost, Path: "/api/auth/mfa/totp/confirm", Tag: "Second factor", Access: api.User,
 		Summary: "Put the authenticator app into force; the user's other sessions end.",
-		Table:   []api.Use{usesUser, writesAudit, writesOutbox, counts},
+		Table: []api.Use{
+			api.On("USER#*", api.Query, api.PutItem, api.UpdateItem),
+			api.On("AUDIT#*", api.PutItem),
+			api.On("OUTBOX#*", api.PutItem),
+			api.On("THROTTLE#*", api.PutItem, api.UpdateItem, api.DeleteItem),
+		},
 		Secrets: true, Sends: true, Requests: 5, ReadUnits: 3, WriteUnits: 21,
 		Audit: []string{string(audit.MFAEnabled), string(audit.MFAFailed)},
 		Event: api.Event{Body: map[string]any{"code": "123456"}},
@@ -125,7 +130,12 @@ func DisableOperation(s *Service) api.Operation {
 	return api.New(api.Spec{
 		ID: "auth-mfa-totp-disable", Method: http.MethodDelete, Path: "/api/auth/mfa/totp", Tag: "Second factor", Access: api.User,
 		Status: http.StatusNoContent, Summary: "Remove the second factor; needs the password and a code.",
-		Table:  []api.Use{usesUser, writesAudit, writesOutbox, counts},
+		Table: []api.Use{
+			api.On("USER#*", api.Query, api.UpdateItem, api.DeleteItem),
+			api.On("AUDIT#*", api.PutItem),
+			api.On("OUTBOX#*", api.PutItem),
+			api.On("THROTTLE#*", api.PutItem, api.UpdateItem, api.DeleteItem),
+		},
 		Hashes: true, Secrets: true, Sends: true, Requests: 6, ReadUnits: 3, WriteUnits: 22,
 		Audit: []string{string(audit.MFADisabled), string(audit.MFAFailed)},
 		Event: api.Event{Body: map[string]any{"password": "correct horse battery staple", "code": "123456"}},
@@ -139,8 +149,13 @@ func RecoveryCodesOperation(s *Service) api.Operation {
 	return api.New(api.Spec{
 		ID: "auth-mfa-recovery-codes", Method: http.MethodPost, Path: "/api/auth/mfa/recovery-codes", Tag: "Second factor", Access: api.User,
 		Summary: "Replace the recovery codes; the old ones stop working.",
-		Table:   []api.Use{usesUser, writesAudit, writesOutbox, counts},
-		Hashes:  true, Secrets: true, Sends: true, Requests: 6, ReadUnits: 3, WriteUnits: 18,
+		Table: []api.Use{
+			api.On("USER#*", api.Query, api.PutItem, api.UpdateItem, api.ConditionCheck),
+			api.On("AUDIT#*", api.PutItem),
+			api.On("OUTBOX#*", api.PutItem),
+			api.On("THROTTLE#*", api.PutItem, api.UpdateItem, api.DeleteItem),
+		},
+		Hashes: true, Secrets: true, Sends: true, Requests: 6, ReadUnits: 3, WriteUnits: 18,
 		Audit: []string{string(audit.RecoveryCodesRenewed), string(audit.MFAFailed)},
 		Event: api.Event{Body: map[string]any{"password": "correct horse battery staple", "code": "123456"}},
 	}, func(ctx context.Context, in *bothInput) (*codesOutput, error) {

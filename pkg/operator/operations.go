@@ -14,16 +14,6 @@ import (
 
 const tag = "Operators"
 
-// How the operations of this package use the table. Every one of them reads
-// the caller's own standing first.
-var (
-	readsUsers  = api.Use{Actions: []api.Action{api.Query, api.GetItem, api.BatchGetItem}, Keys: "USER#*"}
-	writesUsers = api.Use{Actions: []api.Action{api.PutItem, api.UpdateItem, api.DeleteItem, api.ConditionCheck}, Keys: "USER#*"}
-	countsAdmin = api.Use{Actions: []api.Action{api.UpdateItem}, Keys: "META"}
-	writesAudit = api.Use{Actions: []api.Action{api.PutItem}, Keys: "AUDIT#*"}
-	queuesTask  = api.Use{Actions: []api.Action{api.PutItem}, Keys: "TASK#*"}
-)
-
 const (
 	sampleUser       = "01900000-0000-7000-8000-0000000000b1"
 	sampleDelegation = "01900000-0000-7000-8000-0000000000d1"
@@ -61,8 +51,13 @@ func UsersListOperation(s *Service) api.Operation {
 		ID: "users-list", Method: http.MethodGet, Path: "/api/users", Tag: tag, Access: api.SuperAdmin, Lendable: true,
 		Summary:     "List users, or find one by address or username.",
 		Description: "A status that few users have can give a short page that is not the last; nextCursor says so.",
-		Table: []api.Use{readsUsers, writesAudit, {Actions: []api.Action{api.Query}, Keys: "USERS#*", Index: true},
-			{Actions: []api.Action{api.GetItem}, Keys: "EMAIL#*"}, {Actions: []api.Action{api.GetItem}, Keys: "USERNAME#*"}},
+		Table: []api.Use{
+			api.On("USER#*", api.BatchGetItem),
+			api.On("EMAIL#*", api.GetItem),
+			api.On("USERNAME#*", api.GetItem),
+			api.On("AUDIT#*", api.PutItem),
+			api.OnIndex("USERS#*", api.Query),
+		},
 		Requests: 40, ReadUnits: 16, WriteUnits: 2, Audit: []string{string(audit.UsersRead), string(audit.AccessDenied)},
 		Event: api.Event{Query: "status=active&limit=10"},
 	}, func(ctx context.Context, in *struct {
@@ -92,7 +87,11 @@ func UsersListOperation(s *Service) api.Operation {
 func UsersGetOperation(s *Service) api.Operation {
 	return api.New(api.Spec{
 		ID: "users-get", Method: http.MethodGet, Path: "/api/users/{userId}", Tag: tag, Access: api.SuperAdmin, Lendable: true,
-		Summary: "One user.", Table: []api.Use{readsUsers, writesAudit}, Requests: 4, ReadUnits: 7, WriteUnits: 2,
+		Summary: "One user.", Table: []api.Use{
+			api.On("USER#*", api.Query, api.BatchGetItem),
+			api.On("AUDIT#*", api.PutItem),
+		},
+		Requests: 4, ReadUnits: 7, WriteUnits: 2,
 		Audit: []string{string(audit.UsersRead), string(audit.AccessDenied)}, Event: api.Event{Params: atUser},
 	}, func(ctx context.Context, in *UserPath) (*userOutput, error) {
 		u, err := s.User(ctx, in.UserID)
@@ -105,7 +104,11 @@ func UsersChangeOperation(s *Service) api.Operation {
 	return api.New(api.Spec{
 		ID: "users-change", Method: http.MethodPatch, Path: "/api/users/{userId}", Tag: tag, Access: api.SuperAdmin, Lendable: true,
 		Summary: "Change a user's profile, or whether their address counts as verified.",
-		Table:   []api.Use{readsUsers, writesUsers, writesAudit}, Requests: 4, ReadUnits: 7, WriteUnits: 10,
+		Table: []api.Use{
+			api.On("USER#*", api.Query, api.BatchGetItem, api.PutItem, api.UpdateItem, api.ConditionCheck),
+			api.On("AUDIT#*", api.PutItem),
+		},
+		Requests: 4, ReadUnits: 7, WriteUnits: 10,
 		Audit: []string{string(audit.UserChanged), string(audit.AccessDenied)},
 		Event: api.Event{Params: atUser, Body: map[string]any{"emailVerified": true}},
 	}, func(ctx context.Context, in *struct {
@@ -122,10 +125,15 @@ func UsersDeleteOperation(s *Service) api.Operation {
 	return api.New(api.Spec{
 		ID: "users-delete", Method: http.MethodDelete, Path: "/api/users/{userId}", Tag: tag, Access: api.SuperAdmin,
 		Status: http.StatusNoContent, Summary: "Delete a user. The last super admin stays, and so does the last admin of an organization.",
-		Table: []api.Use{readsUsers, writesUsers, countsAdmin, writesAudit,
-			{Actions: []api.Action{api.BatchGetItem, api.UpdateItem}, Keys: "ORG#*"},
-			{Actions: []api.Action{api.DeleteItem}, Keys: "EMAIL#*"}, {Actions: []api.Action{api.DeleteItem}, Keys: "USERNAME#*"},
-			queuesTask},
+		Table: []api.Use{
+			api.On("USER#*", api.Query, api.BatchGetItem, api.DeleteItem, api.ConditionCheck),
+			api.On("EMAIL#*", api.DeleteItem),
+			api.On("USERNAME#*", api.DeleteItem),
+			api.On("ORG#*", api.BatchGetItem, api.UpdateItem),
+			api.On("META", api.UpdateItem),
+			api.On("AUDIT#*", api.PutItem),
+			api.On("TASK#*", api.PutItem),
+		},
 		Requests: 6, ReadUnits: 8, WriteUnits: 20, Audit: []string{string(audit.UserDeleted), string(audit.AccessDenied)}, Event: api.Event{Params: atUser},
 	}, func(ctx context.Context, in *UserPath) (*api.Empty, error) {
 		return nil, s.Delete(ctx, in.UserID)
@@ -133,11 +141,11 @@ func UsersDeleteOperation(s *Service) api.Operation {
 }
 
 // acting declares an operation that does something to a user for a reason.
-func acting(name, summary string, event audit.Type, do func(ctx context.Context, userID, reason string) error, also ...api.Use) api.Operation {
+func acting(name, summary string, event audit.Type, writeUnits float64, uses []api.Use, do func(ctx context.Context, userID, reason string) error) api.Operation {
 	return api.New(api.Spec{
 		ID: "users-" + name, Method: http.MethodPost, Path: "/api/users/{userId}/" + name, Tag: tag, Access: api.SuperAdmin, Lendable: true,
 		Status: http.StatusNoContent, Summary: summary,
-		Table: append([]api.Use{readsUsers, writesUsers, countsAdmin, writesAudit}, also...), Requests: 4, ReadUnits: 7, WriteUnits: float64(10 + 2*len(also)),
+		Table: uses, Requests: 4, ReadUnits: 7, WriteUnits: writeUnits,
 		Audit: []string{string(event), string(audit.AccessDenied)},
 		Event: api.Event{Params: atUser, Body: map[string]any{"reason": "asked by the customer"}},
 	}, func(ctx context.Context, in *struct {
@@ -150,17 +158,29 @@ func acting(name, summary string, event audit.Type, do func(ctx context.Context,
 
 // UsersSuspendOperation is POST /api/users/{userId}/suspend.
 func UsersSuspendOperation(s *Service) api.Operation {
-	return acting("suspend", "Suspend a user; their sessions end, and they are told by mail.", audit.UserSuspended, s.Suspend, queuesTask)
+	return acting("suspend", "Suspend a user; their sessions end.", audit.UserSuspended, 12, []api.Use{
+		api.On("USER#*", api.Query, api.BatchGetItem, api.UpdateItem, api.DeleteItem, api.ConditionCheck),
+		api.On("META", api.UpdateItem),
+		api.On("AUDIT#*", api.PutItem),
+		api.On("TASK#*", api.PutItem),
+	}, s.Suspend)
 }
 
 // UsersReactivateOperation is POST /api/users/{userId}/reactivate.
 func UsersReactivateOperation(s *Service) api.Operation {
-	return acting("reactivate", "End a user's suspension.", audit.UserReactivated, s.Reactivate)
+	return acting("reactivate", "End a user's suspension.", audit.UserReactivated, 10, []api.Use{
+		api.On("USER#*", api.Query, api.BatchGetItem, api.PutItem, api.UpdateItem, api.ConditionCheck),
+		api.On("META", api.UpdateItem),
+		api.On("AUDIT#*", api.PutItem),
+	}, s.Reactivate)
 }
 
 // UsersLogoutOperation is POST /api/users/{userId}/logout.
 func UsersLogoutOperation(s *Service) api.Operation {
-	return acting("logout", "End every session of a user.", audit.UserSignedOut, s.SignOut)
+	return acting("logout", "End every session of a user.", audit.UserSignedOut, 10, []api.Use{
+		api.On("USER#*", api.Query, api.BatchGetItem, api.UpdateItem, api.ConditionCheck),
+		api.On("AUDIT#*", api.PutItem),
+	}, s.SignOut)
 }
 
 // UsersRoleOperation is PUT /api/users/{userId}/role.
@@ -168,7 +188,12 @@ func UsersRoleOperation(s *Service) api.Operation {
 	return api.New(api.Spec{
 		ID: "users-role", Method: http.MethodPut, Path: "/api/users/{userId}/role", Tag: tag, Access: api.SuperAdmin,
 		Summary: "Give a user a platform role. The last super admin keeps theirs.",
-		Table:   []api.Use{readsUsers, writesUsers, countsAdmin, writesAudit}, Requests: 4, ReadUnits: 7, WriteUnits: 14,
+		Table: []api.Use{
+			api.On("USER#*", api.Query, api.BatchGetItem, api.PutItem, api.UpdateItem, api.DeleteItem, api.ConditionCheck),
+			api.On("META", api.UpdateItem),
+			api.On("AUDIT#*", api.PutItem),
+		},
+		Requests: 4, ReadUnits: 7, WriteUnits: 14,
 		Audit: []string{string(audit.UserRoleChanged), string(audit.AccessDenied)},
 		Event: api.Event{Params: atUser, Body: map[string]any{"role": "ADMIN", "reason": "joins the operators"}},
 	}, func(ctx context.Context, in *struct {
@@ -191,7 +216,12 @@ func DelegationsListOperation(s *Service) api.Operation {
 	return api.New(api.Spec{
 		ID: "admin-delegations-list", Method: http.MethodGet, Path: "/api/admin/delegations", Tag: tag, Access: api.SuperAdmin,
 		Summary: "List the delegations in force.",
-		Table:   []api.Use{readsUsers, writesAudit, {Actions: []api.Action{api.Query}, Keys: "DELEGATIONS", Index: true}}, Requests: 5, ReadUnits: 6.5, WriteUnits: 2,
+		Table: []api.Use{
+			api.On("USER#*", api.BatchGetItem),
+			api.On("AUDIT#*", api.PutItem),
+			api.OnIndex("DELEGATIONS", api.Query),
+		},
+		Requests: 5, ReadUnits: 6.5, WriteUnits: 2,
 		Audit: []string{string(audit.PowerUsed), string(audit.AccessDenied)},
 	}, func(ctx context.Context, in *api.ListInput) (*DelegationsOutput, error) {
 		list, err := s.Delegations(ctx, *in)
@@ -205,8 +235,13 @@ func DelegationsCreateOperation(s *Service) api.Operation {
 		ID: "admin-delegations-create", Method: http.MethodPost, Path: "/api/admin/delegations", Tag: tag, Access: api.SuperAdmin,
 		Status: http.StatusCreated, Summary: "Lend a user super-admin power over the platform or one organization, until a moment.",
 		Description: "Lent power cannot be lent on, and does not reach credentials, roles, memberships or invitations.",
-		Table: []api.Use{readsUsers, writesUsers, writesAudit, {Actions: []api.Action{api.PutItem}, Keys: "DELEGATION#*"},
-			{Actions: []api.Action{api.ConditionCheck}, Keys: "ORG#*"}}, Requests: 3, ReadUnits: 6, WriteUnits: 14,
+		Table: []api.Use{
+			api.On("USER#*", api.BatchGetItem, api.PutItem, api.ConditionCheck),
+			api.On("ORG#*", api.ConditionCheck),
+			api.On("DELEGATION#*", api.PutItem),
+			api.On("AUDIT#*", api.PutItem),
+		},
+		Requests: 3, ReadUnits: 6, WriteUnits: 14,
 		Audit: []string{string(audit.DelegationCreated), string(audit.AccessDenied)},
 		Event: api.Event{Body: map[string]any{"userId": sampleUser, "scope": "platform", "expiresAt": "2030-01-01T00:00:00Z", "reason": "holiday cover"}},
 	}, func(ctx context.Context, in *struct {
@@ -228,7 +263,12 @@ func DelegationsRevokeOperation(s *Service) api.Operation {
 	return api.New(api.Spec{
 		ID: "admin-delegations-revoke", Method: http.MethodDelete, Path: "/api/admin/delegations/{delegationId}", Tag: tag, Access: api.SuperAdmin,
 		Status: http.StatusNoContent, Summary: "Take lent power back.",
-		Table: []api.Use{readsUsers, writesUsers, writesAudit, {Actions: []api.Action{api.GetItem, api.DeleteItem}, Keys: "DELEGATION#*"}}, Requests: 4, ReadUnits: 7, WriteUnits: 12,
+		Table: []api.Use{
+			api.On("USER#*", api.BatchGetItem, api.DeleteItem, api.ConditionCheck),
+			api.On("DELEGATION#*", api.GetItem, api.DeleteItem),
+			api.On("AUDIT#*", api.PutItem),
+		},
+		Requests: 4, ReadUnits: 7, WriteUnits: 12,
 		Audit: []string{string(audit.DelegationRevoked), string(audit.AccessDenied)},
 		Event: api.Event{Params: map[string]string{"delegationId": sampleDelegation}},
 	}, func(ctx context.Context, in *struct {
@@ -244,7 +284,12 @@ func AuditOperation(s *Service) api.Operation {
 		ID: "admin-audit", Method: http.MethodGet, Path: "/api/admin/audit", Tag: tag, Access: api.SuperAdmin, Lendable: true,
 		Summary:     "List every tenant's audit events, newest first.",
 		Description: "A page looks back a month at most; a quiet time or a filter that matches little gives short pages that are not the last, and nextCursor says so.",
-		Table:       []api.Use{readsUsers, writesAudit, {Actions: []api.Action{api.Query}, Keys: "AUDIT#ALL#*", Index: true}}, Requests: 251, ReadUnits: 10, WriteUnits: 2,
+		Table: []api.Use{
+			api.On("USER#*", api.BatchGetItem),
+			api.On("AUDIT#*", api.PutItem),
+			api.OnIndex("AUDIT#ALL#*", api.Query),
+		},
+		Requests: 251, ReadUnits: 10, WriteUnits: 2,
 		Audit: []string{string(audit.AuditRead), string(audit.AccessDenied)},
 		Event: api.Event{Query: "type=user.suspended&limit=10"},
 	}, func(ctx context.Context, in *struct {

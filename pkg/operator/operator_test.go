@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/lanyard-auth/lanyard/internal/localdynamo/dynamotest"
+	"github.com/lanyard-auth/lanyard/internal/policytest"
 	"github.com/lanyard-auth/lanyard/pkg/access"
 	"github.com/lanyard-auth/lanyard/pkg/account"
 	"github.com/lanyard-auth/lanyard/pkg/api"
@@ -129,6 +130,7 @@ func newWorldOn(t *testing.T, store *dynamotest.Store, set ...func(*config.Confi
 	if err != nil {
 		t.Fatal(err)
 	}
+	w.handler = policytest.New(t, w.store).Handler(w.handler)
 	return w
 }
 

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/lanyard-auth/lanyard/internal/localdynamo/dynamotest"
+	"github.com/lanyard-auth/lanyard/internal/policytest"
 	"github.com/lanyard-auth/lanyard/pkg/access"
 	"github.com/lanyard-auth/lanyard/pkg/account"
 	"github.com/lanyard-auth/lanyard/pkg/api"
@@ -72,7 +73,7 @@ func newWorldOn(t *testing.T, store *dynamotest.Store) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.handler = h
+	w.handler = policytest.New(t, store).Handler(h)
 	return w
 }
 

@@ -13,17 +13,6 @@ import (
 
 const tag = "Organizations"
 
-// How the operations of this package use the table.
-var (
-	readsFacts    = api.Use{Actions: []api.Action{api.Query, api.GetItem, api.BatchGetItem}, Keys: "USER#*"}
-	readsOrg      = api.Use{Actions: []api.Action{api.GetItem, api.BatchGetItem}, Keys: "ORG#*"}
-	writesOrg     = api.Use{Actions: []api.Action{api.PutItem, api.UpdateItem, api.DeleteItem, api.ConditionCheck}, Keys: "ORG#*"}
-	checksRight   = api.Use{Actions: []api.Action{api.ConditionCheck}, Keys: "USER#*"}
-	writesMembers = api.Use{Actions: []api.Action{api.PutItem, api.UpdateItem, api.DeleteItem, api.ConditionCheck}, Keys: "USER#*"}
-	writesAudit   = api.Use{Actions: []api.Action{api.PutItem}, Keys: "AUDIT#*"}
-	queuesTask    = api.Use{Actions: []api.Action{api.PutItem}, Keys: "TASK#*"}
-)
-
 const (
 	sampleOrg    = "01900000-0000-7000-8000-0000000000a1"
 	sampleUser   = "01900000-0000-7000-8000-0000000000b1"
@@ -62,7 +51,11 @@ func ListOperation(s *Service) api.Operation {
 	return api.New(api.Spec{
 		ID: "orgs-list", Method: http.MethodGet, Path: "/api/organizations", Tag: tag, Access: api.User,
 		Summary: "List the organizations that the caller is a member of.",
-		Table:   []api.Use{{Actions: []api.Action{api.Query}, Keys: "USER#*"}, readsOrg}, Requests: 3, ReadUnits: 4,
+		Table: []api.Use{
+			api.On("USER#*", api.Query),
+			api.On("ORG#*", api.BatchGetItem),
+		},
+		Requests: 3, ReadUnits: 4,
 		Event: api.Event{Query: "limit=10"},
 	}, func(ctx context.Context, in *api.ListInput) (*ListOutput, error) {
 		list, err := s.List(ctx, *in)
@@ -75,7 +68,12 @@ func CreateOperation(s *Service) api.Operation {
 	return api.New(api.Spec{
 		ID: "orgs-create", Method: http.MethodPost, Path: "/api/organizations", Tag: tag, Access: api.User,
 		Status: http.StatusCreated, Summary: "Make an organization; the caller becomes its admin.",
-		Table: []api.Use{writesOrg, writesMembers, writesAudit}, Requests: 2, ReadUnits: 2, WriteUnits: 18,
+		Table: []api.Use{
+			api.On("USER#*", api.PutItem, api.UpdateItem),
+			api.On("ORG#*", api.PutItem),
+			api.On("AUDIT#*", api.PutItem),
+		},
+		Requests: 2, ReadUnits: 2, WriteUnits: 18,
 		Audit: []string{string(audit.OrganizationCreated)},
 		Event: api.Event{Body: map[string]any{"name": "Coastal Marine Services"}},
 	}, func(ctx context.Context, in *struct{ Body NameBody }) (*organizationOutput, error) {
@@ -89,7 +87,12 @@ func GetOperation(s *Service) api.Operation {
 	return api.New(api.Spec{
 		ID: "orgs-get", Method: http.MethodGet, Path: "/api/organizations/{orgId}", Tag: tag, Access: api.User,
 		Summary: "One organization, for its members.",
-		Table:   []api.Use{readsFacts, readsOrg, writesAudit}, Requests: 4, ReadUnits: 5, Audit: []string{string(audit.PowerUsed)},
+		Table: []api.Use{
+			api.On("USER#*", api.Query, api.GetItem, api.BatchGetItem),
+			api.On("ORG#*", api.GetItem, api.BatchGetItem),
+			api.On("AUDIT#*", api.PutItem),
+		},
+		Requests: 4, ReadUnits: 5, Audit: []string{string(audit.PowerUsed)},
 		Event: api.Event{Params: atOrg},
 	}, func(ctx context.Context, in *OrgPath) (*organizationOutput, error) {
 		o, err := s.Get(ctx, in.OrgID)
@@ -102,7 +105,12 @@ func ChangeOperation(s *Service) api.Operation {
 	return api.New(api.Spec{
 		ID: "orgs-change", Method: http.MethodPatch, Path: "/api/organizations/{orgId}", Tag: tag, Access: api.User,
 		Summary: "Rename an organization; for its admins.",
-		Table:   []api.Use{readsFacts, readsOrg, writesOrg, checksRight, writesAudit}, Requests: 5, ReadUnits: 5, WriteUnits: 12,
+		Table: []api.Use{
+			api.On("USER#*", api.Query, api.GetItem, api.BatchGetItem, api.ConditionCheck),
+			api.On("ORG#*", api.GetItem, api.BatchGetItem, api.UpdateItem),
+			api.On("AUDIT#*", api.PutItem),
+		},
+		Requests: 5, ReadUnits: 5, WriteUnits: 12,
 		Audit: []string{string(audit.OrganizationChanged), string(audit.AccessDenied)},
 		Event: api.Event{Params: atOrg, Body: map[string]any{"name": "Coastal Marine"}},
 	}, func(ctx context.Context, in *struct {
@@ -119,7 +127,13 @@ func DeleteOperation(s *Service) api.Operation {
 	return api.New(api.Spec{
 		ID: "orgs-delete", Method: http.MethodDelete, Path: "/api/organizations/{orgId}", Tag: tag, Access: api.User,
 		Status: http.StatusNoContent, Summary: "End an organization; for its admins. Nothing under it answers afterwards.",
-		Table: []api.Use{readsFacts, readsOrg, writesOrg, checksRight, writesAudit, queuesTask}, Requests: 4, ReadUnits: 4, WriteUnits: 14,
+		Table: []api.Use{
+			api.On("USER#*", api.Query, api.GetItem, api.BatchGetItem, api.ConditionCheck),
+			api.On("ORG#*", api.BatchGetItem, api.DeleteItem),
+			api.On("AUDIT#*", api.PutItem),
+			api.On("TASK#*", api.PutItem),
+		},
+		Requests: 4, ReadUnits: 4, WriteUnits: 14,
 		Audit: []string{string(audit.OrganizationDeleted), string(audit.AccessDenied)},
 		Event: api.Event{Params: atOrg},
 	}, func(ctx context.Context, in *OrgPath) (*api.Empty, error) {
@@ -141,8 +155,13 @@ func MembersListOperation(s *Service) api.Operation {
 	return api.New(api.Spec{
 		ID: "orgs-members-list", Method: http.MethodGet, Path: "/api/organizations/{orgId}/members", Tag: tag, Access: api.User,
 		Summary: "List an organization's members, for its members.",
-		Table: []api.Use{readsFacts, readsOrg, writesAudit,
-			{Actions: []api.Action{api.Query}, Keys: "ORG#*", Index: true}}, Requests: 7, ReadUnits: 27.5, Audit: []string{string(audit.PowerUsed)},
+		Table: []api.Use{
+			api.On("USER#*", api.Query, api.GetItem, api.BatchGetItem),
+			api.On("ORG#*", api.BatchGetItem),
+			api.On("AUDIT#*", api.PutItem),
+			api.OnIndex("ORG#*", api.Query),
+		},
+		Requests: 7, ReadUnits: 27.5, Audit: []string{string(audit.PowerUsed)},
 		Event: api.Event{Params: atOrg, Query: "limit=10"},
 	}, func(ctx context.Context, in *OrgListInput) (*MembersOutput, error) {
 		list, err := s.Members(ctx, in.OrgID, in.ListInput)
@@ -157,7 +176,12 @@ func MembersAddOperation(s *Service) api.Operation {
 	return api.New(api.Spec{
 		ID: "orgs-members-add", Method: http.MethodPost, Path: "/api/organizations/{orgId}/members", Tag: tag, Access: api.User,
 		Status: http.StatusCreated, Summary: "Make a user a member; for admins.",
-		Table: []api.Use{readsFacts, readsOrg, writesOrg, writesMembers, writesAudit}, Requests: 5, ReadUnits: 6, WriteUnits: 16,
+		Table: []api.Use{
+			api.On("USER#*", api.Query, api.GetItem, api.BatchGetItem, api.PutItem, api.UpdateItem, api.ConditionCheck),
+			api.On("ORG#*", api.BatchGetItem, api.UpdateItem, api.ConditionCheck),
+			api.On("AUDIT#*", api.PutItem),
+		},
+		Requests: 5, ReadUnits: 6, WriteUnits: 16,
 		Audit: []string{string(audit.MemberAdded), string(audit.AccessDenied)},
 		Event: api.Event{Params: atOrg, Body: map[string]any{"userId": sampleUser, "role": "manager"}},
 	}, func(ctx context.Context, in *struct {
@@ -185,7 +209,12 @@ func MembersChangeOperation(s *Service) api.Operation {
 	return api.New(api.Spec{
 		ID: "orgs-members-change", Method: http.MethodPatch, Path: "/api/organizations/{orgId}/members/{userId}", Tag: tag, Access: api.User,
 		Summary: "Give a member another role; for admins. The last admin keeps theirs.",
-		Table:   []api.Use{readsFacts, readsOrg, writesOrg, writesMembers, writesAudit}, Requests: 5, ReadUnits: 6, WriteUnits: 14,
+		Table: []api.Use{
+			api.On("USER#*", api.Query, api.GetItem, api.BatchGetItem, api.UpdateItem, api.ConditionCheck),
+			api.On("ORG#*", api.BatchGetItem, api.UpdateItem, api.ConditionCheck),
+			api.On("AUDIT#*", api.PutItem),
+		},
+		Requests: 5, ReadUnits: 6, WriteUnits: 14,
 		Audit: []string{string(audit.MemberChanged), string(audit.AccessDenied)},
 		Event: api.Event{Params: atMember, Body: map[string]any{"role": "viewer"}},
 	}, func(ctx context.Context, in *struct {
@@ -204,7 +233,12 @@ func MembersRemoveOperation(s *Service) api.Operation {
 	return api.New(api.Spec{
 		ID: "orgs-members-remove", Method: http.MethodDelete, Path: "/api/organizations/{orgId}/members/{userId}", Tag: tag, Access: api.User,
 		Status: http.StatusNoContent, Summary: "Remove a member, with their grants and shares in the organization; for admins, and for oneself.",
-		Table: []api.Use{readsFacts, readsOrg, writesOrg, writesMembers, writesAudit}, Requests: 6, ReadUnits: 7, WriteUnits: 14,
+		Table: []api.Use{
+			api.On("USER#*", api.Query, api.GetItem, api.BatchGetItem, api.DeleteItem, api.ConditionCheck),
+			api.On("ORG#*", api.BatchGetItem, api.UpdateItem, api.ConditionCheck),
+			api.On("AUDIT#*", api.PutItem),
+		},
+		Requests: 6, ReadUnits: 7, WriteUnits: 14,
 		Audit: []string{string(audit.MemberRemoved), string(audit.AccessDenied)},
 		Event: api.Event{Params: atMember},
 	}, func(ctx context.Context, in *MemberPath) (*api.Empty, error) {
@@ -220,7 +254,12 @@ func InvitationsListOperation(s *Service) api.Operation {
 	return api.New(api.Spec{
 		ID: "orgs-invitations-list", Method: http.MethodGet, Path: "/api/organizations/{orgId}/invitations", Tag: tag, Access: api.User,
 		Summary: "List an organization's invitations; for admins.",
-		Table:   []api.Use{readsFacts, readsOrg, writesAudit, {Actions: []api.Action{api.Query}, Keys: "ORG#*"}}, Requests: 5, ReadUnits: 6,
+		Table: []api.Use{
+			api.On("USER#*", api.Query, api.GetItem, api.BatchGetItem),
+			api.On("ORG#*", api.Query, api.GetItem, api.BatchGetItem),
+			api.On("AUDIT#*", api.PutItem),
+		},
+		Requests: 5, ReadUnits: 6,
 		Audit: []string{string(audit.PowerUsed), string(audit.AccessDenied)},
 		Event: api.Event{Params: atOrg},
 	}, func(ctx context.Context, in *OrgListInput) (*InvitationsOutput, error) {
@@ -235,9 +274,13 @@ func InvitationsCreateOperation(s *Service) api.Operation {
 		ID: "orgs-invitations-create", Method: http.MethodPost, Path: "/api/organizations/{orgId}/invitations", Tag: tag, Access: api.User,
 		Status: http.StatusCreated, Summary: "Invite an address; for admins.",
 		Description: "The address gets a mail with a link that works once, for the account whose verified address it is. Nobody learns here whether there is one.",
-		Table: []api.Use{readsFacts, readsOrg, writesOrg, checksRight, writesAudit,
-			{Actions: []api.Action{api.PutItem}, Keys: "OUTBOX#*"},
-			{Actions: []api.Action{api.PutItem, api.UpdateItem}, Keys: "THROTTLE#*"}},
+		Table: []api.Use{
+			api.On("USER#*", api.Query, api.GetItem, api.BatchGetItem, api.ConditionCheck),
+			api.On("ORG#*", api.GetItem, api.BatchGetItem, api.PutItem, api.ConditionCheck),
+			api.On("AUDIT#*", api.PutItem),
+			api.On("OUTBOX#*", api.PutItem),
+			api.On("THROTTLE#*", api.PutItem, api.UpdateItem),
+		},
 		Sends: true, Secrets: true, Requests: 6, ReadUnits: 5, WriteUnits: 15,
 		Audit: []string{string(audit.InvitationCreated), string(audit.AccessDenied)},
 		Event: api.Event{Params: atOrg, Body: map[string]any{"email": "erin@example.com", "role": "viewer"}},
@@ -258,7 +301,12 @@ func InvitationsRevokeOperation(s *Service) api.Operation {
 	return api.New(api.Spec{
 		ID: "orgs-invitations-revoke", Method: http.MethodDelete, Path: "/api/organizations/{orgId}/invitations/{invitationId}", Tag: tag, Access: api.User,
 		Status: http.StatusNoContent, Summary: "Take an invitation back; for admins.",
-		Table: []api.Use{readsFacts, readsOrg, writesOrg, checksRight, writesAudit}, Requests: 4, ReadUnits: 4, WriteUnits: 10,
+		Table: []api.Use{
+			api.On("USER#*", api.Query, api.GetItem, api.BatchGetItem, api.ConditionCheck),
+			api.On("ORG#*", api.BatchGetItem, api.DeleteItem),
+			api.On("AUDIT#*", api.PutItem),
+		},
+		Requests: 4, ReadUnits: 4, WriteUnits: 10,
 		Audit: []string{string(audit.InvitationRevoked), string(audit.AccessDenied)},
 		Event: api.Event{Params: map[string]string{"orgId": sampleOrg, "invitationId": sampleInvite}},
 	}, func(ctx context.Context, in *struct {
@@ -275,7 +323,12 @@ func InvitationsAcceptOperation(s *Service) api.Operation {
 		ID: "invitations-accept", Method: http.MethodPost, Path: "/api/invitations/accept", Tag: tag, Access: api.User,
 		Summary:     "Accept an invitation, as the user whose verified address was invited.",
 		Description: "A token works once; repeating the acceptance answers the same. Whoever is a member already keeps the role they have.",
-		Table:       []api.Use{readsFacts, readsOrg, writesOrg, writesMembers, writesAudit}, Requests: 3, ReadUnits: 6, WriteUnits: 16,
+		Table: []api.Use{
+			api.On("USER#*", api.BatchGetItem, api.PutItem, api.UpdateItem, api.ConditionCheck),
+			api.On("ORG#*", api.BatchGetItem, api.UpdateItem, api.ConditionCheck),
+			api.On("AUDIT#*", api.PutItem),
+		},
+		Requests: 3, ReadUnits: 6, WriteUnits: 16,
 		Audit: []string{string(audit.InvitationAccepted)},
 		Event: api.Event{Body: map[string]any{"token": "lyi_example"}},
 	}, func(ctx context.Context, in *struct {
@@ -321,7 +374,12 @@ func AuditOperation(s *Service) api.Operation {
 		ID: "orgs-audit", Method: http.MethodGet, Path: "/api/organizations/{orgId}/audit", Tag: tag, Access: api.User,
 		Summary:     "List an organization's audit events, newest first; for admins.",
 		Description: "A filter that matches little can give a short page that is not the last; nextCursor says so.",
-		Table:       []api.Use{readsFacts, readsOrg, writesAudit, {Actions: []api.Action{api.Query}, Keys: "AUDIT#*"}}, Requests: 24, ReadUnits: 8.5,
+		Table: []api.Use{
+			api.On("USER#*", api.Query, api.GetItem, api.BatchGetItem),
+			api.On("ORG#*", api.GetItem, api.BatchGetItem),
+			api.On("AUDIT#*", api.Query, api.PutItem),
+		},
+		Requests: 24, ReadUnits: 8.5,
 		Audit: []string{string(audit.PowerUsed), string(audit.AccessDenied)},
 		Event: api.Event{Params: atOrg, Query: "type=member.added&limit=10"},
 	}, func(ctx context.Context, in *struct {

@@ -3,6 +3,7 @@ package permission
 import (
 	"context"
 	"net/http"
+	"slices"
 
 	"github.com/lanyard-auth/lanyard/pkg/api"
 	"github.com/lanyard-auth/lanyard/pkg/audit"
@@ -17,17 +18,16 @@ const (
 
 // How the operations of this package use the table.
 var (
-	readsFacts    = api.Use{Actions: []api.Action{api.Query, api.GetItem, api.BatchGetItem}, Keys: "USER#*"}
-	readsOrg      = api.Use{Actions: []api.Action{api.BatchGetItem}, Keys: "ORG#*"}
-	readsEntity   = api.Use{Actions: []api.Action{api.BatchGetItem}, Keys: "ENTITY#*"}
-	readsDocument = api.Use{Actions: []api.Action{api.BatchGetItem}, Keys: "DOC#*"}
-	listsOrgs     = api.Use{Actions: []api.Action{api.Query}, Keys: "ORGS#*", Index: true}
-	listsOrg      = api.Use{Actions: []api.Action{api.Query}, Keys: "ORG#*", Index: true}
-	listsEntity   = api.Use{Actions: []api.Action{api.Query}, Keys: "ENTITY#*", Index: true}
-	listsDocument = api.Use{Actions: []api.Action{api.Query}, Keys: "DOC#*", Index: true}
-	writesAudit   = api.Use{Actions: []api.Action{api.PutItem}, Keys: "AUDIT#*"}
-	checks        = []api.Use{readsFacts, readsOrg, readsEntity, readsDocument, writesAudit}
-	powerUsed     = []string{string(audit.PowerUsed)}
+	// What one decision takes: the facts of its user, what is asked about, and
+	// the record of power used over it.
+	checks = []api.Use{
+		api.On("USER#*", api.Query, api.GetItem, api.BatchGetItem),
+		api.On("ORG#*", api.BatchGetItem),
+		api.On("ENTITY#*", api.BatchGetItem),
+		api.On("DOC#*", api.BatchGetItem),
+		api.On("AUDIT#*", api.PutItem),
+	}
+	powerUsed = []string{string(audit.PowerUsed)}
 )
 
 const (
@@ -93,7 +93,15 @@ func EntitiesOperation(s *Service) api.Operation {
 		ID: "permissions-entities", Method: http.MethodGet, Path: "/api/permissions/entities", Tag: tag, Access: api.User,
 		Summary:     "List the entities on which a user is allowed an action.",
 		Description: "About another user: those of them that the caller may ask about. " + fallsShort,
-		Table:       []api.Use{readsFacts, readsOrg, readsEntity, listsOrgs, listsOrg, writesAudit}, Requests: 7, ReadUnits: 8, Audit: powerUsed,
+		Table: []api.Use{
+			api.On("USER#*", api.Query, api.GetItem, api.BatchGetItem),
+			api.On("ORG#*", api.BatchGetItem),
+			api.On("ENTITY#*", api.BatchGetItem),
+			api.On("AUDIT#*", api.PutItem),
+			api.OnIndex("ORG#*", api.Query),
+			api.OnIndex("ORGS#*", api.Query),
+		},
+		Requests: 7, ReadUnits: 8, Audit: powerUsed,
 		Event: api.Event{Query: "action=edit&limit=10"},
 	}, func(ctx context.Context, in *struct {
 		Action         string `query:"action" required:"true" enum:"view,edit,create,delete,share,manage"`
@@ -191,7 +199,7 @@ func searchOperation(kind, summary string, requests int, readUnits float64, uses
 // SearchResourceOperation is POST /access/v1/search/resource.
 func SearchResourceOperation(s *Service) api.Operation {
 	return searchOperation("resource", "Find what a subject may do something to (AuthZEN Authorization API 1.0).",
-		30, 8, []api.Use{readsFacts, readsOrg, readsEntity, readsDocument, listsOrgs, listsOrg, listsEntity, writesAudit}, sampleTuple(), s.SearchResources)
+		30, 8, append(slices.Clone(checks), api.OnIndex("ORGS#*", api.Query), api.OnIndex("ORG#*", api.Query), api.OnIndex("ENTITY#*", api.Query)), sampleTuple(), s.SearchResources)
 }
 
 // SearchActionOperation is POST /access/v1/search/action.
@@ -202,7 +210,7 @@ func SearchActionOperation(s *Service) api.Operation {
 // SearchSubjectOperation is POST /access/v1/search/subject.
 func SearchSubjectOperation(s *Service) api.Operation {
 	return searchOperation("subject", "Find who may do something to a resource, by a role, grant or share (AuthZEN Authorization API 1.0).",
-		12, 73, []api.Use{readsFacts, readsOrg, readsEntity, readsDocument, listsOrg, listsEntity, listsDocument, writesAudit}, sampleTuple(), s.SearchSubjects)
+		12, 73, append(slices.Clone(checks), api.OnIndex("ORG#*", api.Query), api.OnIndex("ENTITY#*", api.Query), api.OnIndex("DOC#*", api.Query)), sampleTuple(), s.SearchSubjects)
 }
 
 // Configuration is the metadata of the policy decision point.

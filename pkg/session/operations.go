@@ -15,9 +15,6 @@ import (
 	"github.com/lanyard-auth/lanyard/pkg/fault"
 )
 
-// countsAttempts is how the abuse limits use the table.
-var countsAttempts = api.Use{Actions: []api.Action{api.PutItem, api.UpdateItem, api.DeleteItem}, Keys: "THROTTLE#*"}
-
 // Delivery says how tokens travel.
 type Delivery string
 
@@ -111,12 +108,12 @@ func LoginOperation(s *Service) api.Operation {
 		Summary:     "Sign in with an e-mail address or a username.",
 		Description: "Wrong, unknown, suspended and unverified all answer the same 401. An unverified account gets a fresh mail.",
 		Table: []api.Use{
-			{Actions: []api.Action{api.GetItem}, Keys: "EMAIL#*"},
-			{Actions: []api.Action{api.GetItem}, Keys: "USERNAME#*"},
-			{Actions: []api.Action{api.Query, api.PutItem, api.UpdateItem, api.DeleteItem}, Keys: "USER#*"},
-			{Actions: []api.Action{api.PutItem}, Keys: "AUDIT#*"},
-			{Actions: []api.Action{api.PutItem}, Keys: "TASK#*"},
-			countsAttempts,
+			api.On("USER#*", api.Query, api.PutItem, api.UpdateItem, api.DeleteItem),
+			api.On("EMAIL#*", api.GetItem),
+			api.On("USERNAME#*", api.GetItem),
+			api.On("AUDIT#*", api.PutItem),
+			api.On("TASK#*", api.PutItem),
+			api.On("THROTTLE#*", api.PutItem, api.UpdateItem, api.DeleteItem),
 		},
 		Hashes: true, Cookies: true, Secrets: true, Requests: 8, ReadUnits: 2, WriteUnits: 13,
 		Audit: []string{string(audit.SignedIn), string(audit.SignInFailed), string(audit.Throttled), string(audit.MFAPending), string(audit.SessionEnded)},
@@ -160,9 +157,9 @@ func RefreshOperation(s *Service) api.Operation {
 		Description: "The token comes in the body or in the cookie that sign-in set. A token from the cookie is never answered in a body. " +
 			"Repeating a refresh within ten seconds from the same client gives the same successor; using an older token ends the session.",
 		Table: []api.Use{
-			{Actions: []api.Action{api.BatchGetItem, api.UpdateItem}, Keys: "USER#*"},
-			{Actions: []api.Action{api.PutItem}, Keys: "AUDIT#*"},
-			countsAttempts,
+			api.On("USER#*", api.BatchGetItem, api.UpdateItem),
+			api.On("AUDIT#*", api.PutItem),
+			api.On("THROTTLE#*", api.PutItem, api.UpdateItem),
 		},
 		Cookies: true, Secrets: true, Requests: 2, ReadUnits: 3, WriteUnits: 6,
 		Audit: []string{string(audit.Refreshed), string(audit.RefreshFailed), string(audit.RefreshReuse)},
@@ -214,9 +211,9 @@ func LogoutOperation(s *Service) api.Operation {
 		ID: "auth-logout", Method: http.MethodPost, Path: "/api/auth/logout", Tag: "Sign-in", Access: api.Optional,
 		Status: http.StatusNoContent, Summary: "End the session; also when it has ended already.",
 		Table: []api.Use{
-			{Actions: []api.Action{api.UpdateItem}, Keys: "USER#*"},
-			{Actions: []api.Action{api.PutItem}, Keys: "AUDIT#*"},
-			countsAttempts,
+			api.On("USER#*", api.UpdateItem),
+			api.On("AUDIT#*", api.PutItem),
+			api.On("THROTTLE#*", api.PutItem, api.UpdateItem),
 		},
 		Cookies: true, Secrets: true, Requests: 2, ReadUnits: 2, WriteUnits: 7, Audit: []string{string(audit.SignedOut)},
 		Event: api.Event{Body: map[string]any{"refreshToken": "lr1.example"}},
@@ -235,8 +232,8 @@ func LogoutAllOperation(s *Service) api.Operation {
 		ID: "auth-logout-all", Method: http.MethodPost, Path: "/api/auth/logout-all", Tag: "Sign-in", Access: api.User,
 		Status: http.StatusNoContent, Summary: "End every session of the signed-in user.",
 		Table: []api.Use{
-			{Actions: []api.Action{api.UpdateItem}, Keys: "USER#*"},
-			{Actions: []api.Action{api.PutItem}, Keys: "AUDIT#*"},
+			api.On("USER#*", api.UpdateItem),
+			api.On("AUDIT#*", api.PutItem),
 		},
 		Cookies: true, Requests: 2, ReadUnits: 2, WriteUnits: 8, Audit: []string{string(audit.SignedOutEverywhere)},
 	}, func(ctx context.Context, _ *struct{}) (*clearedOutput, error) {
@@ -252,7 +249,10 @@ func ListOperation(s *Service) api.Operation {
 	return api.New(api.Spec{
 		ID: "auth-sessions-list", Method: http.MethodGet, Path: "/api/auth/sessions", Tag: "Sign-in", Access: api.User,
 		Summary: "List the signed-in user's sessions.",
-		Table:   []api.Use{{Actions: []api.Action{api.Query}, Keys: "USER#*"}}, Secrets: true, Requests: 2, ReadUnits: 3,
+		Table: []api.Use{
+			api.On("USER#*", api.Query),
+		},
+		Secrets: true, Requests: 2, ReadUnits: 3,
 	}, s.list)
 }
 
@@ -291,8 +291,8 @@ func EndOperation(s *Service) api.Operation {
 		ID: "auth-sessions-end", Method: http.MethodDelete, Path: "/api/auth/sessions/{sessionId}", Tag: "Sign-in", Access: api.User,
 		Status: http.StatusNoContent, Summary: "End one of the signed-in user's sessions.",
 		Table: []api.Use{
-			{Actions: []api.Action{api.UpdateItem}, Keys: "USER#*"},
-			{Actions: []api.Action{api.PutItem}, Keys: "AUDIT#*"},
+			api.On("USER#*", api.UpdateItem),
+			api.On("AUDIT#*", api.PutItem),
 		},
 		Requests: 2, ReadUnits: 2, WriteUnits: 6, Audit: []string{string(audit.SessionEnded)},
 		Event: api.Event{Params: map[string]string{"sessionId": "01900000-0000-7000-8000-000000000001"}},

@@ -7,6 +7,7 @@ import (
 
 	"github.com/lanyard-auth/lanyard/internal/lanyardtest"
 	"github.com/lanyard-auth/lanyard/internal/localdynamo"
+	"github.com/lanyard-auth/lanyard/internal/policytest"
 	"github.com/lanyard-auth/lanyard/pkg/api"
 )
 
@@ -94,13 +95,13 @@ func (f *fixture) call(t *testing.T, op api.Spec, cold bool) figure {
 		}
 	})
 	for function := range got {
-		if function != op.ID && function != lanyardtest.AuthorizerFunction {
+		if function != op.ID && function != policytest.Authorizer {
 			t.Errorf("%s: %q was busy too", op.ID, function)
 		}
 	}
 	sent := f.Sent()
-	after := f.meter.measure(f.Settle)[lanyardtest.MailerFunction]
+	after := f.meter.measure(f.Settle)[policytest.Mailer]
 	// When deployed the stream brings the mailer its work. Here it looks for
 	// it: those reads are the test's, and only what it writes is the call's.
-	return figure{Own: got[op.ID], Authorizer: got[lanyardtest.AuthorizerFunction], After: after.Writes, Mails: f.Sent() - sent}
+	return figure{Own: got[op.ID], Authorizer: got[policytest.Authorizer], After: after.Writes, Mails: f.Sent() - sent}
 }

@@ -28,6 +28,7 @@ import (
 
 	"github.com/lanyard-auth/lanyard/internal/lanyardtest"
 	"github.com/lanyard-auth/lanyard/internal/localdynamo"
+	"github.com/lanyard-auth/lanyard/internal/policytest"
 )
 
 const root = "../.."
@@ -214,7 +215,7 @@ func TestWholeRoundThroughGatewayAuthorizerAndFunctions(t *testing.T) {
 func TestSignInNeedsWhatItsPolicyAllows(t *testing.T) {
 	w := lanyardtest.Start(t)
 	w.Registered("eve@example.com")
-	env, whole := environment(t, w), lanyardtest.Policies(t)["auth-login"]
+	env, whole := environment(t, w), policytest.Policies(t)["auth-login"]
 	e := signIn(t, "eve@example.com")
 	if out := response(t, launch(t, "auth-login", restricted(t, w, env, whole)), e); out.StatusCode != http.StatusOK {
 		t.Fatalf("with its policy: %d %s", out.StatusCode, out.Body)

@@ -17,6 +17,7 @@ import (
 	"github.com/aws/aws-lambda-go/events"
 
 	"github.com/lanyard-auth/lanyard/internal/lanyardtest"
+	"github.com/lanyard-auth/lanyard/internal/policytest"
 	"github.com/lanyard-auth/lanyard/pkg/api"
 )
 
@@ -36,7 +37,7 @@ type httpAPI struct {
 }
 
 func newHTTPAPI(t testing.TB, w *lanyardtest.World, stage string) *httpAPI {
-	env, allowed := environment(t, w), lanyardtest.Policies(t)
+	env, allowed := environment(t, w), policytest.Policies(t)
 	g := &httpAPI{t: t, stage: stage, env: func(name string) []string { return restricted(t, w, env, allowed[name]) }, mux: http.NewServeMux(), functions: map[string]*function{}}
 	for _, s := range lanyardtest.Operations() {
 		if !s.Local {
