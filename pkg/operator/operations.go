@@ -158,7 +158,7 @@ func acting(name, summary string, event audit.Type, writeUnits float64, uses []a
 
 // UsersSuspendOperation is POST /api/users/{userId}/suspend.
 func UsersSuspendOperation(s *Service) api.Operation {
-	return acting("suspend", "Suspend a user; their sessions end.", audit.UserSuspended, 12, []api.Use{
+	return acting("suspend", "Suspend a user; their sessions end, and they are told by mail.", audit.UserSuspended, 12, []api.Use{
 		api.On("USER#*", api.Query, api.BatchGetItem, api.UpdateItem, api.DeleteItem, api.ConditionCheck),
 		api.On("META", api.UpdateItem),
 		api.On("AUDIT#*", api.PutItem),
