@@ -1,0 +1,12 @@
+package attack
+
+func mailAttacks() []attack     { return nil }
+func addressAttacks() []attack  { return nil }
+func factorAttacks() []attack   { return nil }
+func tenantAttacks() []attack   { return nil }
+func browserAttacks() []attack  { return nil }
+func gatewayAttacks() []attack  { return nil }
+func limitAttacks() []attack    { return nil }
+func trailAttacks() []attack    { return nil }
+func inputAttacks() []attack    { return nil }
+func operatorAttacks() []attack { return nil }
