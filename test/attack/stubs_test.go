@@ -1,7 +1,5 @@
 package attack
 
-func mailAttacks() []attack     { return nil }
-func addressAttacks() []attack  { return nil }
 func factorAttacks() []attack   { return nil }
 func tenantAttacks() []attack   { return nil }
 func browserAttacks() []attack  { return nil }
