@@ -1,8 +1,6 @@
 package attack
 
 func factorAttacks() []attack   { return nil }
-func tenantAttacks() []attack   { return nil }
-func browserAttacks() []attack  { return nil }
 func gatewayAttacks() []attack  { return nil }
 func limitAttacks() []attack    { return nil }
 func trailAttacks() []attack    { return nil }
