@@ -255,7 +255,7 @@ func (c *importCommand) takeBack(ctx context.Context, a *assembly.Assembly, im *
 			return err
 		}
 		for {
-			n, err := tasks.Drain(ctx)
+			n, err := tasks.DrainWith(ctx, 16)
 			if err != nil {
 				return fmt.Errorf("clear up: %w", err)
 			}

@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/lanyard-auth/lanyard/pkg/id"
 	"github.com/lanyard-auth/lanyard/pkg/service"
 	"github.com/lanyard-auth/lanyard/pkg/table"
@@ -115,7 +117,10 @@ func pause(n int) time.Duration {
 }
 
 // Drain carries out every task that is due and reports how many it met.
-func (r *Runner) Drain(ctx context.Context) (int, error) {
+func (r *Runner) Drain(ctx context.Context) (int, error) { return r.DrainWith(ctx, 1) }
+
+// DrainWith is Drain with so many tasks under way at once.
+func (r *Runner) DrainWith(ctx context.Context, workers int) (int, error) {
 	met := 0
 	for shard := range table.OutboxShards {
 		page, err := r.table.Query(ctx, table.Query{PK: table.TaskPartition(shard), Strong: table.Strong})
@@ -126,14 +131,17 @@ func (r *Runner) Drain(ctx context.Context) (int, error) {
 		if err != nil {
 			return met, err
 		}
+		g, gctx := errgroup.WithContext(ctx)
+		g.SetLimit(workers)
 		for _, it := range items {
 			if it.Dead || it.NotBefore.Time().After(r.now()) {
 				continue
 			}
 			met++
-			if err := r.Run(ctx, it.Key); err != nil {
-				return met, err
-			}
+			g.Go(func() error { return r.Run(gctx, it.Key) })
+		}
+		if err := g.Wait(); err != nil {
+			return met, err
 		}
 	}
 	return met, nil
