@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -161,7 +162,8 @@ func (o output) show(w io.Writer, v any, headings []string, rows [][]string) err
 		}
 		return nil
 	}
-	t := tabwriter.NewWriter(w, 0, 4, 2, ' ', 0)
+	var b bytes.Buffer
+	t := tabwriter.NewWriter(&b, 0, 4, 2, ' ', 0)
 	fmt.Fprintln(t, strings.Join(headings, "\t"))
 	for _, r := range rows {
 		for i := range r {
@@ -171,6 +173,11 @@ func (o output) show(w io.Writer, v any, headings []string, rows [][]string) err
 	}
 	if err := t.Flush(); err != nil {
 		return fmt.Errorf("write: %w", err)
+	}
+	for line := range strings.Lines(b.String()) {
+		if _, err := fmt.Fprintln(w, strings.TrimRight(line, " \n")); err != nil {
+			return fmt.Errorf("write: %w", err)
+		}
 	}
 	return nil
 }

@@ -32,7 +32,7 @@ func TestDoctorFindsNothingWrongWithASoundDeployment(t *testing.T) {
 	for check, want := range map[string]doctor.Result{
 		"configuration": doctor.Warning, // the tests' cheap hashes
 		"table":         doctor.OK, "index": doctor.OK, "expiry": doctor.OK, "stream": doctor.Skipped, "clock": doctor.Skipped,
-		"super admins": doctor.OK, "mail queue": doctor.OK, "mail server": doctor.Skipped, "keys": doctor.OK,
+		"mail templates": doctor.OK, "super admins": doctor.OK, "mail queue": doctor.OK, "mail server": doctor.Skipped, "keys": doctor.OK,
 	} {
 		if got[check].Result != want {
 			t.Errorf("%s: %+v", check, got[check])
@@ -68,6 +68,16 @@ func TestDoctorSaysWhatIsWrong(t *testing.T) {
 	}
 	if got := examined(t, []string{"LANYARD_MAIL_SENDER=smtp", "LANYARD_SMTP_URL=smtp://127.0.0.1:1"}, exitWanting, "", "--data", dir); got["mail server"].Result != doctor.Failed {
 		t.Errorf("found %+v", got["mail server"])
+	}
+	words := filepath.Join(dir, "words", "en", "verify-email.tmpl")
+	if err := os.MkdirAll(filepath.Dir(words), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(words, []byte("{{define \"subject\"}}{{.Nothing}}{{end}}"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if got := examined(t, []string{"LANYARD_MAIL_TEMPLATES=" + filepath.Join(dir, "words")}, exitWanting, "", "--data", dir); !strings.Contains(got["mail templates"].Detail, "en/verify-email.tmpl") {
+		t.Errorf("found %+v", got["mail templates"])
 	}
 	if err := os.WriteFile(filepath.Join(dir, "keys.json"), []byte("{}"), 0o600); err != nil {
 		t.Fatal(err)

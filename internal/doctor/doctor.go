@@ -81,6 +81,7 @@ func Deployment(ctx context.Context, p Parts) Report {
 		p.admins(ctx, &r)
 		p.mail(ctx, &r)
 	}
+	p.templates(&r)
 	p.keys(ctx, &r)
 	return r
 }
@@ -186,6 +187,20 @@ func (p *Parts) admins(ctx context.Context, r *Report) {
 		r.add("super admins", Warning, "lanyard admin create --email …", "there is none")
 	default:
 		r.add("super admins", OK, "", "%d active", n)
+	}
+}
+
+// templates tries the words of every mail, in every language.
+func (p *Parts) templates(r *Report) {
+	c := p.Config
+	_, err := mail.NewTemplates(mail.TemplateConfig{Product: c.Mail.Product, PublicURL: c.PublicURL, Language: c.Mail.Language, Dir: c.Mail.Templates})
+	switch {
+	case err != nil:
+		r.add("mail templates", Failed, "mend the file that is named", "%v", err)
+	case c.Mail.Templates == "":
+		r.add("mail templates", OK, "", "the built-in ones, in %s", strings.Join(mail.Languages(), " and "))
+	default:
+		r.add("mail templates", OK, "", "with those of %s", c.Mail.Templates)
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"go.etcd.io/bbolt"
+	bolterrors "go.etcd.io/bbolt/errors"
 )
 
 // Options configure an engine. The zero value is an empty one in memory.
@@ -97,7 +98,11 @@ func openFile(opts Options) (*bbolt.DB, error) {
 		if err := os.MkdirAll(opts.Dir, 0o700); err != nil {
 			return nil, err
 		}
-		return bbolt.Open(filepath.Join(opts.Dir, "dynamo.db"), 0o600, &config)
+		db, err := bbolt.Open(filepath.Join(opts.Dir, "dynamo.db"), 0o600, &config)
+		if errors.Is(err, bolterrors.ErrTimeout) {
+			return nil, fmt.Errorf("another process has %s open", opts.Dir)
+		}
+		return db, err
 	}
 	f, err := os.CreateTemp("", "localdynamo-*.db")
 	if err != nil {
