@@ -53,7 +53,7 @@ func (c *console) greet(cfg config.Config, s *serveCommand, local bool) {
 	}
 	fmt.Fprintf(c.w, "\n  %s %s\n\n", c.bold("Lanyard"), version)
 	fmt.Fprintf(c.w, "  API      %s\n  Docs     %s/docs\n", cfg.PublicURL, cfg.PublicURL)
-	if local && cfg.Mail.Sender == "local" {
+	if local && cfg.Mail.Sender == "local" && cfg.Local() {
 		fmt.Fprintf(c.w, "  Mail     %s/dev/mail\n", cfg.PublicURL)
 	}
 	fmt.Fprintf(c.w, "  Store    %s\n\n  Stop with Ctrl-C.\n\n", store)

@@ -192,7 +192,7 @@ func (c *serveCommand) start(ctx context.Context, a *assembly.Assembly, store *s
 	}
 	mux := http.NewServeMux()
 	mux.Handle("/", handler)
-	if box != nil {
+	if box != nil && reachable(a.Deps.Config) {
 		page, err := box.Handler(a.Deps.Config.Mail.Product, a.Deps.Config.PublicURL)
 		if err != nil {
 			return nil, err
@@ -236,6 +236,10 @@ func followUp(ctx context.Context, a *assembly.Assembly, tasks *task.Runner, rel
 	}
 }
 
+// reachable reports whether the mailbox may have a page at all. Behind a proxy
+// every request comes from this machine, so there it has none.
+func reachable(cfg config.Config) bool { return cfg.Local() || len(cfg.TrustedProxies) == 0 }
+
 // mail makes the relay and, where mail stays here, the mailbox.
 func (c *serveCommand) mail(a *assembly.Assembly, store *store) (*mail.Relay, *mail.Mailbox, error) {
 	cfg := a.Deps.Config
@@ -247,6 +251,9 @@ func (c *serveCommand) mail(a *assembly.Assembly, store *store) (*mail.Relay, *m
 	}
 	var box *mail.Mailbox
 	var sender mail.Sender
+	if cfg.Mail.Sender == "local" && !cfg.Local() {
+		a.Deps.Log.Warn("mail is kept on this machine and reaches nobody: set LANYARD_MAIL_SENDER=smtp")
+	}
 	switch {
 	case cfg.Mail.Sender == "local" && store.local:
 		box = mail.NewMailbox(a.Deps, a.Codec(), rand.Reader)

@@ -275,6 +275,28 @@ func TestARenewedCertificateIsTakenOver(t *testing.T) {
 	}
 }
 
+func TestTheMailboxIsNotForThoseWhoReachAPublicServer(t *testing.T) {
+	for name, tc := range map[string]struct {
+		env  []string
+		want int
+	}{
+		"on this machine":        {nil, http.StatusOK},
+		"public, asked here":     {[]string{"LANYARD_PUBLIC_URL=https://auth.example.com"}, http.StatusOK},
+		"public, behind a proxy": {[]string{"LANYARD_PUBLIC_URL=https://auth.example.com", "LANYARD_TRUSTED_PROXIES=127.0.0.1/32"}, http.StatusNotFound},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := serve(t, &serveCommand{Data: t.TempDir()}, append(tc.env, "LANYARD_BCRYPT_COST=10")...)
+			if status, body := get(t, http.DefaultClient, s.url+"/dev/mail"); status != tc.want {
+				t.Errorf("mailbox: %d %s", status, body)
+			}
+			s.stop()
+			if warned := strings.Contains(s.out.String(), "reaches nobody"); warned != (len(tc.env) > 0) {
+				t.Errorf("log %s", s.out)
+			}
+		})
+	}
+}
+
 func TestBehindAProxyOnlyTrustedAddressesAreBelieved(t *testing.T) {
 	for _, trusted := range []string{"127.0.0.1/32", "10.0.0.0/8"} {
 		dir := withAdmin(t)

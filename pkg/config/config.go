@@ -99,7 +99,7 @@ type Account struct {
 
 // Mail is how mail leaves.
 type Mail struct {
-	Sender    string `env:"MAIL_SENDER" envDefault:"local" oneof:"local,ses,smtp" doc:"How mail is sent; local keeps it in the mailbox at /dev/mail."`
+	Sender    string `env:"MAIL_SENDER" envDefault:"local" oneof:"local,ses,smtp" doc:"How mail is sent; local keeps it in the mailbox at /dev/mail, for whoever sits at this machine."`
 	From      string `env:"MAIL_FROM" envDefault:"Lanyard <no-reply@localhost>" doc:"Sender of every mail."`
 	SMTP      string `env:"SMTP_URL" secret:"true" doc:"smtp:// or smtps:// address with credentials, for LANYARD_MAIL_SENDER=smtp."`
 	Templates string `env:"MAIL_TEMPLATES" doc:"Directory whose templates replace the built-in ones."`

@@ -46,8 +46,13 @@ type mailboxPage struct {
 //	GET /dev/mail/{id}/html    the HTML form itself, sandboxed
 //
 // Everything else under /dev/mail is refused. A request must name this machine
-// or the public URL's host, so that a web page elsewhere cannot read the
+// by an address or as localhost, so that a web page elsewhere cannot read the
 // mailbox by pointing its own name here (DNS rebinding).
+//
+// Whoever reads the mailbox can enter every account. Where the public URL's
+// host is not this machine, others are meant to reach the server, so it answers
+// only what was asked on this machine, of this machine, and was not passed on
+// by a proxy; to everybody else it does not exist.
 func (b *Mailbox) Handler(product, publicURL string) (http.Handler, error) {
 	page, err := template.New("mailbox").Parse(mailboxHTML)
 	if err != nil {
@@ -57,7 +62,7 @@ func (b *Mailbox) Handler(product, publicURL string) (http.Handler, error) {
 	if err != nil {
 		return nil, fmt.Errorf("mailbox page: %w", err)
 	}
-	h := &mailboxHandler{box: b, product: product, host: public.Hostname(), page: page}
+	h := &mailboxHandler{box: b, product: product, shared: !thisMachine(public.Hostname()), page: page}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET "+MailboxPath, h.list)
 	mux.HandleFunc("GET "+MailboxPath+"/{id}", h.one)
@@ -68,7 +73,7 @@ func (b *Mailbox) Handler(product, publicURL string) (http.Handler, error) {
 type mailboxHandler struct {
 	box     *Mailbox
 	product string
-	host    string
+	shared  bool // others than who sits at this machine reach the server
 	page    *template.Template
 }
 
@@ -81,7 +86,11 @@ func (h *mailboxHandler) guard(next http.Handler) http.Handler {
 		header.Set("Referrer-Policy", "no-referrer")
 		header.Set("Cross-Origin-Resource-Policy", "same-origin")
 		header.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
-		if !h.mayNameUs(r.Host) {
+		if h.shared && !askedHere(r) {
+			http.NotFound(w, r)
+			return
+		}
+		if !namesUs(r.Host) {
 			http.Error(w, "The mailbox answers to this machine's name only.", http.StatusMisdirectedRequest)
 			return
 		}
@@ -89,16 +98,31 @@ func (h *mailboxHandler) guard(next http.Handler) http.Handler {
 	})
 }
 
-func (h *mailboxHandler) mayNameUs(host string) bool {
-	name := host
-	if n, _, err := net.SplitHostPort(host); err == nil {
-		name = n
+// namesUs reports whether a host name leads here without anybody's DNS: an
+// address cannot be rebound.
+func namesUs(host string) bool {
+	name := hostname(host)
+	_, err := netip.ParseAddr(name)
+	return err == nil || strings.EqualFold(name, "localhost")
+}
+
+// askedHere reports whether a request was made on this machine, of this
+// machine, and passed on by nobody.
+func askedHere(r *http.Request) bool {
+	for name := range r.Header { // RFC 7239, RFC 9110 section 7.6.3, and what proxies send instead
+		if name == "Forwarded" || name == "Via" || name == "X-Real-Ip" || strings.HasPrefix(name, "X-Forwarded-") {
+			return false
+		}
 	}
-	name = strings.Trim(name, "[]")
-	if _, err := netip.ParseAddr(name); err == nil {
-		return true // a literal address cannot be rebound
+	return thisMachine(hostname(r.RemoteAddr)) && thisMachine(hostname(r.Host))
+}
+
+// hostname gives the host of "host:port", "[address]:port" or "host".
+func hostname(host string) string {
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
 	}
-	return strings.EqualFold(name, "localhost") || strings.EqualFold(name, h.host)
+	return strings.Trim(host, "[]")
 }
 
 func (h *mailboxHandler) list(w http.ResponseWriter, r *http.Request) {

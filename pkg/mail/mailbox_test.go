@@ -35,7 +35,7 @@ func newLocal(t testing.TB) *local {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	if l.handler, err = l.box.Handler("Lanyard", publicURL); err != nil {
+	if l.handler, err = l.box.Handler("Lanyard", "http://127.0.0.1:8080"); err != nil {
 		t.Fatal(err)
 	}
 	return l
@@ -213,7 +213,7 @@ func TestMailboxRefusesWhatIsNotItsOwn(t *testing.T) {
 func TestMailboxCannotBeReadThroughAReboundName(t *testing.T) {
 	l := newLocal(t)
 	for host, want := range map[string]int{
-		"127.0.0.1:8080": 200, "localhost:8080": 200, "LOCALHOST": 200, "[::1]:8080": 200, "auth.example.com": 200, "192.168.1.7:8080": 200,
+		"127.0.0.1:8080": 200, "localhost:8080": 200, "LOCALHOST": 200, "[::1]:8080": 200, "auth.example.com": 421, "192.168.1.7:8080": 200,
 		"evil.example": 421, "evil.example:8080": 421, "127.0.0.1.evil.example": 421, "localhost.evil.example": 421, "": 421,
 	} {
 		r := httptest.NewRequest(http.MethodGet, "/dev/mail", nil)
@@ -222,6 +222,49 @@ func TestMailboxCannotBeReadThroughAReboundName(t *testing.T) {
 		l.handler.ServeHTTP(w, r)
 		if w.Code != want {
 			t.Errorf("host %q: %d, want %d", host, w.Code, want)
+		}
+	}
+}
+
+func TestWhereOthersReachTheServerTheMailboxAnswersOnlyThisMachine(t *testing.T) {
+	l := newLocal(t)
+	h, err := l.box.Handler("Lanyard", publicURL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, tc := range map[string]struct {
+		host, from string
+		passedOn   string // a header that a proxy adds
+		want       int
+	}{
+		"here":                          {"127.0.0.1:8080", "127.0.0.1:4711", "", 200},
+		"here, by name":                 {"localhost:8080", "[::1]:4711", "", 200},
+		"here, IPv4 in IPv6":            {"127.0.0.1:8080", "[::ffff:127.0.0.1]:4711", "", 200},
+		"from elsewhere":                {"127.0.0.1:8080", "192.0.2.7:4711", "", 404},
+		"from elsewhere, public name":   {"auth.example.com", "192.0.2.7:4711", "", 404},
+		"a proxy that keeps the name":   {"auth.example.com", "127.0.0.1:4711", "", 404},
+		"this machine's other address":  {"192.0.2.1:8080", "127.0.0.1:4711", "", 404},
+		"a proxy that says for whom":    {"127.0.0.1:8080", "127.0.0.1:4711", "X-Forwarded-For", 404},
+		"a proxy with the standard one": {"127.0.0.1:8080", "127.0.0.1:4711", "Forwarded", 404},
+		"a proxy that names itself":     {"127.0.0.1:8080", "127.0.0.1:4711", "Via", 404},
+		"a proxy with another header":   {"127.0.0.1:8080", "127.0.0.1:4711", "X-Real-IP", 404},
+		"from nowhere":                  {"127.0.0.1:8080", "", "", 404},
+	} {
+		for _, path := range []string{"/dev/mail", "/dev/mail/x", "/dev/mail/x/html"} {
+			want := tc.want
+			if path != "/dev/mail" {
+				want = 404 // there is no such mail
+			}
+			r := httptest.NewRequest(http.MethodGet, path, nil)
+			r.Host, r.RemoteAddr = tc.host, tc.from
+			if tc.passedOn != "" {
+				r.Header.Set(tc.passedOn, "192.0.2.7")
+			}
+			w := httptest.NewRecorder()
+			h.ServeHTTP(w, r)
+			if w.Code != want {
+				t.Errorf("%s, %s: %d, want %d", name, path, w.Code, want)
+			}
 		}
 	}
 }

@@ -96,9 +96,10 @@ func NewSMTPConfig(raw string) (SMTPConfig, error) {
 	return c, nil
 }
 
+// thisMachine reports whether a host name always means the machine that asks.
 func thisMachine(host string) bool {
 	ip, err := netip.ParseAddr(host)
-	return host == "localhost" || err == nil && ip.IsLoopback()
+	return strings.EqualFold(host, "localhost") || err == nil && ip.Unmap().IsLoopback()
 }
 
 // SMTP is a Sender that submits each mail over a connection of its own (RFC 5321,
