@@ -140,7 +140,6 @@ func (st *apiStack) workersOf(v *inventory) error {
 	if err != nil {
 		return err
 	}
-	const queued = `{"eventName":["INSERT","MODIFY"],"dynamodb":{"Keys":{"PK":{"S":[{"prefix":"OUTBOX#"},{"prefix":"TASK#"}]}}}}`
 	awslambda.NewCfnEventSourceMapping(st.stack, str("MailerSource"), &awslambda.CfnEventSourceMappingProps{
 		FunctionName: mailer.Ref(), EventSourceArn: str(st.arns.stream), StartingPosition: str("TRIM_HORIZON"), BatchSize: jsii.Number(25),
 		MaximumRetryAttempts: jsii.Number(5), BisectBatchOnFunctionError: jsii.Bool(true), FunctionResponseTypes: jsii.Strings("ReportBatchItemFailures"),
@@ -148,7 +147,7 @@ func (st *apiStack) workersOf(v *inventory) error {
 			OnFailure: &awslambda.CfnEventSourceMapping_OnFailureProperty{Destination: str(st.arns.letters)},
 		},
 		FilterCriteria: &awslambda.CfnEventSourceMapping_FilterCriteriaProperty{
-			Filters: list(&awslambda.CfnEventSourceMapping_FilterProperty{Pattern: str(queued)}),
+			Filters: list(&awslambda.CfnEventSourceMapping_FilterProperty{Pattern: str(v.MailerFilter)}),
 		},
 	})
 	st.schedule("Sweep", "rate(1 minute)", mailer)

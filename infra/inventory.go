@@ -8,12 +8,13 @@ import (
 
 // inventory is api/operations.json: what the code says of itself.
 type inventory struct {
-	Index      string      `json:"index"`
-	TTL        string      `json:"ttl"`
-	Namespace  string      `json:"metricsNamespace"`
-	Authorizer []grant     `json:"authorizer"`
-	Mailer     []grant     `json:"mailer"`
-	Operations []operation `json:"operations"`
+	Index        string      `json:"index"`
+	TTL          string      `json:"ttl"`
+	Namespace    string      `json:"metricsNamespace"`
+	Authorizer   []grant     `json:"authorizer"`
+	Mailer       []grant     `json:"mailer"`
+	MailerFilter string      `json:"mailerFilter"`
+	Operations   []operation `json:"operations"`
 }
 
 type operation struct {

@@ -21,7 +21,10 @@ type Inventory struct {
 	Namespace  string  `json:"metricsNamespace"`
 	Authorizer []Grant `json:"authorizer"`
 	Mailer     []Grant `json:"mailer"`
-	Operations []Entry `json:"operations"`
+	// MailerFilter is the event filter of the mailer's stream: new work, and
+	// work that was put off.
+	MailerFilter string  `json:"mailerFilter"`
+	Operations   []Entry `json:"operations"`
 }
 
 // Entry is one operation of the inventory.
@@ -97,8 +100,9 @@ var mailer = []api.Use{
 func NewInventory(ops []api.Operation) Inventory {
 	v := Inventory{
 		Index: table.IndexName, TTL: table.TTLAttribute, Namespace: metrics.Namespace,
-		Authorizer: Grants([]api.Use{api.On("USER#*", api.BatchGetItem)}),
-		Mailer:     Grants(mailer),
+		Authorizer:   Grants([]api.Use{api.On("USER#*", api.BatchGetItem)}),
+		Mailer:       Grants(mailer),
+		MailerFilter: `{"eventName":["INSERT","MODIFY"],"dynamodb":{"Keys":{"PK":{"S":[{"prefix":"OUTBOX#"},{"prefix":"TASK#"}]}}}}`,
 	}
 	for _, op := range ops {
 		if op.Local {

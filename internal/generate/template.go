@@ -208,7 +208,7 @@ func template(ops []api.Operation) []byte {
             DestinationConfig: {OnFailure: {Type: SQS, Destination: !GetAtt DeadLetters.Arn}}
             FilterCriteria:
               Filters:
-                - Pattern: '{"eventName":["INSERT","MODIFY"],"dynamodb":{"Keys":{"PK":{"S":[{"prefix":"OUTBOX#"},{"prefix":"TASK#"}]}}}}'
+                - Pattern: '` + v.MailerFilter + `'
         Sweep:
           Type: ScheduleV2
           Properties: {ScheduleExpression: rate(1 minute), Input: '{}'}

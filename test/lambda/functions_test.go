@@ -38,6 +38,7 @@ const root = "../.."
 var round = []string{
 	"authorizer", "auth-register", "auth-verify-email", "auth-login", "auth-me", "auth-refresh", "auth-logout",
 	"orgs-create", "orgs-members-add", "entities-create", "entities-permissions-grant", "permissions-check", "public-jwks",
+	"mailer", "key-rotator",
 }
 
 func every() bool { return os.Getenv("LANYARD_TEST_FUNCTIONS") == "all" }
@@ -369,15 +370,20 @@ func encode(b []byte) string { return base64.StdEncoding.EncodeToString(b) }
 func BenchmarkStart(b *testing.B) {
 	w := lanyardtest.Start(b)
 	env := environment(b, w)
+	env = append(env, "LANYARD_MAIL_FROM=Lanyard <no-reply@example.com>")
+	names := []string{"authorizer", "mailer"}
 	for _, s := range lanyardtest.Operations() {
-		if s.Local || !every() && !slices.Contains(round, s.ID) {
-			continue
+		if !s.Local && (every() || slices.Contains(round, s.ID)) {
+			names = append(names, s.ID)
 		}
-		b.Run(s.ID, func(b *testing.B) {
-			path := binary(b, s.ID)
+	}
+	for _, name := range names {
+		b.Run(name, func(b *testing.B) {
+			path := binary(b, name)
+			size := zipped(b, path)
 			var took []time.Duration
 			for b.Loop() {
-				f, err := start(s.ID, path, env)
+				f, err := start(name, path, env)
 				if err != nil {
 					b.Fatal(err)
 				}
@@ -386,6 +392,7 @@ func BenchmarkStart(b *testing.B) {
 			}
 			slices.Sort(took)
 			b.ReportMetric(float64(took[len(took)/2].Microseconds())/1000, "ms-median")
+			b.ReportMetric(float64(size)/(1<<20), "MB-zip")
 		})
 	}
 }
