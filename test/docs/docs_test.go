@@ -11,7 +11,9 @@
 //   - a block of go or js is part of the file that the comment above it names:
 //     <!-- file: examples/leads/main.go -->;
 //   - <!-- not run: why --> above a block exempts it;
-//   - <!-- server: none --> on the page means that it starts its own.
+//   - <!-- server: none --> on the page means that it starts its own;
+//   - <!-- run by: cmd/lanyard/x_test.go --> means that another test runs the
+//     page's commands, with files that they need.
 package docs
 
 import (
@@ -43,6 +45,7 @@ type block struct {
 type page struct {
 	name   string
 	server string // "demo", or "none"
+	runBy  string // the test that runs its commands, if not this one
 	blocks []block
 }
 
@@ -69,6 +72,9 @@ func read(t *testing.T, path string) page {
 			above = strings.TrimSpace(strings.TrimSuffix(strings.TrimPrefix(trimmed, "<!--"), "-->"))
 			if s, ok := strings.CutPrefix(above, "server: "); ok {
 				p.server = s
+			}
+			if s, ok := strings.CutPrefix(above, "run by: "); ok {
+				p.runBy = s
 			}
 		case trimmed != "":
 			above = ""
@@ -101,6 +107,13 @@ func TestCommandsOfTheDocumentsWorkAsPrinted(t *testing.T) {
 		p := read(t, path)
 		script := p.script()
 		if script == "" {
+			continue
+		}
+		if p.runBy != "" {
+			raw, err := os.ReadFile(filepath.Join(root, p.runBy))
+			if err != nil || !strings.Contains(string(raw), p.name) {
+				t.Errorf("%s: %s does not run it: %v", p.name, p.runBy, err)
+			}
 			continue
 		}
 		t.Run(p.name, func(t *testing.T) {
