@@ -61,8 +61,10 @@ func (c Cookies) Clear() []http.Cookie {
 }
 
 func (c Cookies) make(name, value, path string, life time.Duration) http.Cookie {
-	age := int(life.Seconds())
-	if age <= 0 {
+	// Rounded up: what was made for 900 seconds a moment ago says 900. For the
+	// fraction of a second by which a cookie outlives its token, the token decides.
+	age := int((life + time.Second - 1) / time.Second)
+	if life <= 0 {
 		age = -1 // Max-Age=0: delete
 	}
 	return http.Cookie{
