@@ -328,9 +328,13 @@ func (p *program) query(req map[string]any) (unordered bool) {
 	n := func() string { return p.placeholder(p.pick(`{"N":"-1"}`, `{"N":"0"}`, `{"N":"1"}`, `{"N":"2"}`)) }
 	switch rapid.IntRange(0, 3).Draw(p.t, "range") {
 	case 0:
-		req["KeyConditionExpression"] = req["KeyConditionExpression"].(string) + " AND sk " + p.pick("=", "<", "<=", ">", ">=") + " " + n()
+		op := p.pick("=", "<", "<=", ">", ">=")
+		req["KeyConditionExpression"] = req["KeyConditionExpression"].(string) + " AND sk " + op + " " + n()
+		if strings.HasSuffix(op, "=") {
+			delete(req, "Limit") // as below
+		}
 	case 1:
-		// DynamoDB Local leaves out LastEvaluatedKey when the bounds are equal.
+		// DynamoDB Local leaves out LastEvaluatedKey at a bound that is included.
 		delete(req, "Limit")
 		req["KeyConditionExpression"] = req["KeyConditionExpression"].(string) + " AND sk BETWEEN " + n() + " AND " + n()
 	}
