@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"net"
 	"net/http"
 	"strconv"
@@ -88,7 +89,7 @@ func (w *watch) serve(ctx context.Context, l net.Listener) (stop func()) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		if err := s.Serve(l); err != nil && err != http.ErrServerClosed {
+		if err := s.Serve(l); err != nil && !errors.Is(err, http.ErrServerClosed) {
 			w.assembly.Deps.Log.ErrorContext(ctx, "metrics", "error", err.Error())
 		}
 	}()
