@@ -30,7 +30,7 @@ func main() {
 	flag.StringVar(&o.out, "json", "", "write the report here as JSON as well")
 	flag.IntVar(&o.bcrypt, "bcrypt", 4, "with -serve: bcrypt's cost; a real one measures bcrypt and little else")
 	flag.IntVar(&o.users, "users", 200, "users to register")
-	flag.IntVar(&o.signIns, "signins", 1000, "sign-ins at once")
+	flag.IntVar(&o.signIns, "sign-ins", 1000, "sign-ins at once")
 	flag.IntVar(&o.rate, "rate", 10_000, "permission checks a second")
 	flag.IntVar(&o.batch, "batch", 20, "checks in a request")
 	flag.DurationVar(&o.checks, "checks", time.Minute, "how long to check")

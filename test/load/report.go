@@ -84,12 +84,6 @@ func (t *tally) add(d time.Duration, err error) {
 	}
 }
 
-func (t *tally) count() int {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return len(t.times)
-}
-
 // result gives what was collected.
 func (t *tally) result(name string, took time.Duration) result {
 	t.mu.Lock()

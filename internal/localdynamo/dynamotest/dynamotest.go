@@ -91,10 +91,11 @@ type restricted struct {
 
 // RoundTrip implements http.RoundTripper.
 func (t *restricted) RoundTrip(r *http.Request) (*http.Response, error) {
+	ctx := r.Context()
 	return t.engine.With(localdynamo.Mode{
-		Policy:    t.pick(r.Context()),
-		Permitted: func(p localdynamo.Permission) { t.asked(r.Context(), p) },
-		Observe:   func(c localdynamo.Call) { t.answered(r.Context(), c) },
+		Policy:    t.pick(ctx),
+		Permitted: func(p localdynamo.Permission) { t.asked(ctx, p) },
+		Observe:   func(c localdynamo.Call) { t.answered(ctx, c) },
 	}).RoundTrip(r)
 }
 

@@ -164,7 +164,7 @@ func GoTrue(r io.Reader) importer.Lines {
 			return errors.New("no columns id and encrypted_password: not auth.users of Supabase")
 		}
 		return nil
-	}, func(c map[string]string) (any, error) { return goTrueUser(c) })
+	}, goTrueUser)
 }
 
 func goTrueUser(c map[string]string) (any, error) {
