@@ -5,7 +5,7 @@ ARCH ?= arm64
 LDFLAGS := -s -w
 PKGS := $(shell $(GO) list ./... 2>/dev/null | grep -v '/functions/')
 
-.PHONY: help run demo test test-functions test-javascript test-dynamodb test-conformance check lint cover generate build build-check synth diff deploy test-infra build-cli bench load costs fuzz clean
+.PHONY: help run demo test test-functions test-javascript test-dynamodb test-conformance check lint cover generate build build-check synth diff deploy test-infra build-cli bench bench-import load costs fuzz clean
 
 help: ## Show this list
 	@grep -hE '^[a-z][a-zA-Z-]*:.*## ' $(MAKEFILE_LIST) | sort | awk -F':.*## ' '{printf "  \033[1m%-16s\033[0m %s\n", $$1, $$2}'
@@ -84,6 +84,10 @@ test-infra: ## Assertions on the synthesised templates (needs Node)
 
 build-cli: ## Build the lanyard binary into bin/
 	CGO_ENABLED=0 $(GO) build -buildvcs=false -trimpath -ldflags '$(LDFLAGS)' -o bin/lanyard ./cmd/lanyard
+
+USERS ?= 100000
+bench-import: ## Import, export and take back USERS users (100,000) on the embedded store, with time and peak memory
+	BENCH_USERS=$(USERS) $(GO) test -run '^$$' -bench 'Import$$' -benchtime 1x -timeout 3h ./cmd/lanyard
 
 bench: ## Go benchmarks, in the form benchstat reads
 	$(GO) test -run '^$$' -bench . -benchmem ./...

@@ -51,18 +51,18 @@ func findStore(ctx context.Context, cfg config.Config, dir string, create bool) 
 			return s, s.table.Create(ctx)
 		}
 	}
-	return reachStore(ctx, cfg, dir, create)
+	return reachStore(ctx, cfg, localdynamo.Options{Dir: dir, LeanMemory: true}, create)
 }
 
 // ownStore is openStore for a server, which has the embedded store to itself.
 func ownStore(ctx context.Context, cfg config.Config, dir string) (*store, error) {
-	return reachStore(ctx, cfg, dir, true)
+	return reachStore(ctx, cfg, localdynamo.Options{Dir: dir}, true)
 }
 
-func reachStore(ctx context.Context, cfg config.Config, dir string, create bool) (*store, error) {
+func reachStore(ctx context.Context, cfg config.Config, embedded localdynamo.Options, create bool) (*store, error) {
 	s := &store{}
 	if cfg.Dynamo == "" {
-		e, err := localdynamo.Open(localdynamo.Options{Dir: dir})
+		e, err := localdynamo.Open(embedded)
 		if err != nil {
 			return nil, err
 		}

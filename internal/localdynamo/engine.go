@@ -31,6 +31,10 @@ type Options struct {
 	// TTLEvery is the pause between two passes of the background sweeper; zero
 	// means one minute, a negative one no sweeper (see Sweep).
 	TTLEvery time.Duration
+	// LeanMemory keeps the mapped pages of the file from piling up in the process's
+	// memory: for long work beside other programs. It costs a little time, since
+	// pages are mapped anew.
+	LeanMemory bool
 	// Region is part of the ARNs; empty means "local".
 	Region string
 	// Mode is how the engine's own handler and RoundTripper treat calls.
@@ -44,6 +48,7 @@ type Engine struct {
 	db     *bbolt.DB
 	tables atomic.Pointer[map[string]*table]
 
+	calls   atomic.Int64
 	queue   chan *write
 	stop    chan struct{} // closed to end the goroutines
 	ended   chan struct{} // closed when no write will happen any more
@@ -128,6 +133,20 @@ func (e *Engine) Close() error {
 // RoundTripper returns the engine as a transport for an HTTP client in the same
 // process: no port, no copy of a request's body, cancelled with its context.
 func (e *Engine) RoundTripper() http.RoundTripper { return e.Client }
+
+// perLetGo is after how many calls the mapped pages are let go; each touches some
+// dozens.
+const perLetGo = 32
+
+// called counts a call, for Options.LeanMemory.
+func (e *Engine) called() {
+	if !e.opts.LeanMemory || e.calls.Add(1)%perLetGo != 0 {
+		return
+	}
+	if err := letGo(e.db); err != nil {
+		return // the engine is closed, or the kernel does as it likes
+	}
+}
 
 // write is a job for the writing goroutine. run must do all that can fail
 // before it changes anything, because its failure does not undo what others in
