@@ -68,7 +68,7 @@ func (s *Service) ChangeUser(ctx context.Context, l *Loaded, c OperatorChange, a
 		st.EmailVerified = *v
 		if *v && st.Status == Pending {
 			st.Status = Active
-			update.Set("status", Active).Remove("verifyHash").Remove("verifyExpires").Remove("resetHash").Remove("resetExpires")
+			update.Set("status", Active).Remove("verifyHash").Remove("verifyExpires").Remove("verifyEarlier").Remove("resetHash").Remove("resetExpires")
 		}
 	}
 	writes = append(writes, update)

@@ -87,7 +87,7 @@ func (s *Service) ResetPassword(ctx context.Context, token, newPassword string) 
 	writes := append(append(record, forget...), notice,
 		table.Update(st.Key).
 			Set("status", Active).Set("emailVerified", true).Add("epoch", 1).
-			Remove("resetHash").Remove("resetExpires").Remove("verifyHash").Remove("verifyExpires").
+			Remove("resetHash").Remove("resetExpires").Remove("verifyHash").Remove("verifyExpires").Remove("verifyEarlier").
 			Remove("changeEmail").Remove("changeHash").Remove("changeExpires").Remove("needsPassword").
 			If("resetHash = ? AND resetExpires > ? AND 'status' <> ?", t.hash, table.At(s.Now()), Suspended).
 			Else(errOneTime),

@@ -37,10 +37,11 @@ type State struct {
 	Batch         string      `dynamo:"batch,omitempty"`         // the import that made it
 
 	// The newest outstanding link of each purpose, as the hex SHA-256 of its
-	// secret. Only the newest works; using it, or what it was asked for
-	// becoming moot, removes it.
+	// secret. Using it, or what it was asked for becoming moot, removes it.
+	// Of reset links and changes of address only the newest works.
 	VerifyHash    string     `dynamo:"verifyHash,omitempty"`
 	VerifyExpires table.Time `dynamo:"verifyExpires,omitempty"`
+	VerifyEarlier []string   `dynamo:"verifyEarlier,omitempty"` // earlier links that still work, see earlier
 	ResetHash     string     `dynamo:"resetHash,omitempty"`
 	ResetExpires  table.Time `dynamo:"resetExpires,omitempty"`
 	ChangeEmail   string     `dynamo:"changeEmail,omitempty"`

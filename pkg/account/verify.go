@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
+	"strings"
+	"time"
 
 	"github.com/lanyard-auth/lanyard/pkg/audit"
 	"github.com/lanyard-auth/lanyard/pkg/caller"
@@ -109,8 +112,67 @@ func (s *Service) sendVerification(ctx context.Context, p task.Payload) error {
 		return err
 	}
 	return s.sendLink(ctx, l, event, "verify", func(w *table.Write) *table.Write {
-		return w.Set("verifyHash", hash).Set("verifyExpires", table.At(s.Now().Add(s.Config.Account.VerifyTTL))).If("'status' = ?", Pending)
+		w.Set("verifyHash", hash).Set("verifyExpires", table.At(s.Now().Add(s.Config.Account.VerifyTTL))).If("'status' = ?", Pending)
+		if earlier := l.State.earlier(s.Now()); len(earlier) > 0 {
+			w.Set("verifyEarlier", earlier)
+		}
+		return w
 	}, func() (*table.Write, error) { return s.Mail.VerifyEmail(ctx, l.recipient(), token) })
+}
+
+// maxEarlier is how many verification links keep working beside the newest: as
+// many mails as the limit lets out in an hour, counting that one.
+const maxEarlier = 4
+
+// earlier gives the links that keep working beside one that is being made,
+// newest first. A mail that is sent because of a sign-in must not spoil the one
+// that its receiver has open: each was sent to the same address, for the same
+// account with the same password, since registering again makes another account.
+func (st *State) earlier(now time.Time) []string {
+	all := append([]string{linkEntry(st.VerifyHash, st.VerifyExpires)}, st.VerifyEarlier...)
+	var out []string
+	for _, e := range all {
+		if hash, expires := splitEntry(e); hash != "" && now.Before(expires.Time()) && len(out) < maxEarlier {
+			out = append(out, e)
+		}
+	}
+	return out
+}
+
+// linkEntry gives a link as VerifyEarlier holds it: the hash, a colon, and the
+// end in Unix milliseconds.
+func linkEntry(hash string, expires table.Time) string {
+	return hash + ":" + strconv.FormatInt(int64(expires), 10)
+}
+
+func splitEntry(e string) (hash string, expires table.Time) {
+	hash, end, _ := strings.Cut(e, ":")
+	ms, err := strconv.ParseInt(end, 10, 64)
+	if err != nil {
+		return "", 0
+	}
+	return hash, table.Time(ms)
+}
+
+// verifies gives the condition under which a token verifies the account's
+// address; nil where it does not.
+func (st *State) verifies(t oneTime, now time.Time) func(*table.Write) *table.Write {
+	if st.Status != Pending {
+		return nil
+	}
+	if live(st.VerifyHash, t.hash, st.VerifyExpires, now) {
+		return func(w *table.Write) *table.Write {
+			return w.If("verifyHash = ? AND verifyExpires > ? AND 'status' = ?", t.hash, table.At(now), Pending)
+		}
+	}
+	for _, e := range st.VerifyEarlier {
+		if hash, expires := splitEntry(e); live(hash, t.hash, expires, now) {
+			return func(w *table.Write) *table.Write {
+				return w.If("contains(verifyEarlier, ?) AND 'status' = ?", e, Pending)
+			}
+		}
+	}
+	return nil
 }
 
 // sendLink writes a new link into the user's state, its mail into the outbox
@@ -152,9 +214,12 @@ func (s *Service) VerifyEmail(ctx context.Context, token string) error {
 	if err != nil {
 		return err
 	}
+	if l.State != nil {
+		if still := l.State.verifies(t, s.Now()); still != nil {
+			return s.activate(ctx, l, still)
+		}
+	}
 	switch {
-	case l.State != nil && l.State.Status == Pending && live(l.State.VerifyHash, t.hash, l.State.VerifyExpires, s.Now()):
-		return s.activate(ctx, l, t)
 	case l.State != nil && l.State.Status == Active && live(l.State.ChangeHash, t.hash, l.State.ChangeExpires, s.Now()):
 		return s.confirmChange(ctx, l, t)
 	case l.State != nil:
@@ -172,16 +237,15 @@ func (s *Service) refuseLink(ctx context.Context, t audit.Type, subject string, 
 	return cause
 }
 
-// activate verifies the address of a pending account.
-func (s *Service) activate(ctx context.Context, l *Loaded, t oneTime) error {
+// activate verifies the address of a pending account, if that may still be.
+func (s *Service) activate(ctx context.Context, l *Loaded, still func(*table.Write) *table.Write) error {
 	record, err := s.Audit.Record(ctx, audit.Event{Type: audit.EmailVerified, ActorID: l.State.ID, SubjectID: l.State.ID})
 	if err != nil {
 		return err
 	}
-	w := table.Update(l.State.Key).
+	w := still(table.Update(l.State.Key).
 		Set("status", Active).Set("emailVerified", true).
-		Remove("verifyHash").Remove("verifyExpires").Remove("resetHash").Remove("resetExpires").
-		If("verifyHash = ? AND verifyExpires > ? AND 'status' = ?", t.hash, table.At(s.Now()), Pending).
+		Remove("verifyHash").Remove("verifyExpires").Remove("verifyEarlier").Remove("resetHash").Remove("resetExpires")).
 		Else(errOneTime)
 	return s.Table.Transact(ctx, append(record, w)...)
 }
@@ -199,7 +263,7 @@ func (s *Service) confirmChange(ctx context.Context, l *Loaded, t oneTime) error
 		table.Update(st.Key).
 			Set("email", st.ChangeEmail).Set("emailVerified", true).
 			Remove("changeEmail").Remove("changeHash").Remove("changeExpires").
-			Remove("resetHash").Remove("resetExpires").Remove("verifyHash").Remove("verifyExpires").
+			Remove("resetHash").Remove("resetExpires").Remove("verifyHash").Remove("verifyExpires").Remove("verifyEarlier").
 			If("changeHash = ? AND changeExpires > ? AND 'status' = ?", t.hash, table.At(s.Now()), Active).
 			Else(errOneTime))
 	if st.Email != "" {

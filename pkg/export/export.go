@@ -129,5 +129,5 @@ func (d *redaction) item(e entry) ([]byte, error) {
 	if user && sk == table.UserState("").SK && d.hadPassword == pk {
 		truths = append(truths, "needsPassword")
 	}
-	return r.With(truths, "verifyHash", "verifyExpires", "resetHash", "resetExpires", "changeHash", "changeEmail", "changeExpires", "hash").AppendJSON(nil)
+	return r.With(truths, "verifyHash", "verifyExpires", "verifyEarlier", "resetHash", "resetExpires", "changeHash", "changeEmail", "changeExpires", "hash").AppendJSON(nil)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -52,6 +53,54 @@ func TestUnverifiedAccountIsReplacedWhole(t *testing.T) {
 	w.Client().Post("/api/auth/login", m{"email": "v@example.com", "password": "whatever somebody else chose"}).Problem(401, "invalid_credentials")
 	w.Client().Login(m{"email": "v@example.com", "password": lanyardtest.Password})
 	w.Client().Login(m{"username": "SQUATTER", "password": lanyardtest.Password})
+}
+
+func TestAFreshVerificationMailLeavesEarlierLinksWorking(t *testing.T) {
+	const address = "slow@example.com"
+	for name, tc := range map[string]struct {
+		use   int           // which link is opened, in the order of the mails
+		after time.Duration // how long after the last mail
+		again bool          // whether somebody registers the address anew before
+		works bool
+	}{
+		"the first":                     {use: 0, works: true},
+		"one between":                   {use: 2, works: true},
+		"the newest":                    {use: 3, works: true},
+		"the first, past its own end":   {use: 0, after: 21*time.Hour + 30*time.Minute},
+		"the second, not past its own":  {use: 1, after: 21*time.Hour + 30*time.Minute, works: true},
+		"the newest, past its end":      {use: 3, after: 25 * time.Hour},
+		"the first, of another account": {use: 0, again: true},
+		"the last, of another account":  {use: 3, again: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := lanyardtest.Start(t)
+			in := m{"email": address, "password": lanyardtest.Password}
+			w.Client().Post("/api/auth/register", in).Want(201)
+			links := []string{w.MailedToken(address)}
+			for range 3 {
+				w.Clock.Advance(time.Hour)
+				w.Client().Post("/api/auth/login", in).Problem(401, "invalid_credentials")
+				links = append(links, w.MailedToken(address))
+			}
+			if len(slices.Compact(slices.Sorted(slices.Values(links)))) != 4 {
+				t.Fatalf("links %q", links)
+			}
+			if tc.again {
+				w.Client().Post("/api/auth/register", in).Want(201)
+			}
+			w.Clock.Advance(tc.after)
+			a := w.Client().Post("/api/auth/verify-email", m{"token": links[tc.use]})
+			if !tc.works {
+				a.Problem(422, "invalid_or_expired_token")
+				return
+			}
+			a.Want(200)
+			w.Client().Login(in)
+			for _, l := range links {
+				w.Client().Post("/api/auth/verify-email", m{"token": l}).Problem(422, "invalid_or_expired_token")
+			}
+		})
+	}
 }
 
 func TestUsernameAccountIsActiveAtOnce(t *testing.T) {
