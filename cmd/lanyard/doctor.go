@@ -30,8 +30,8 @@ type doctorCommand struct {
 
 // Help shows examples.
 func (doctorCommand) Help() string {
-	return `Without --url: configuration, table, index, expiry, stream, clock, super admins,
-mail and keys. With --url: register, sign in, refresh, sign out. Exit code 3 when
+	return `Without --url: configuration, table, index, expiry, stream, clock, schema version,
+super admins, mail and keys. With --url: register, sign in, refresh, sign out. Exit code 3 when
 something is wrong.
 
   lanyard doctor

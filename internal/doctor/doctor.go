@@ -15,6 +15,7 @@ import (
 
 	"github.com/lanyard-auth/lanyard/pkg/config"
 	"github.com/lanyard-auth/lanyard/pkg/mail"
+	"github.com/lanyard-auth/lanyard/pkg/migrate"
 	"github.com/lanyard-auth/lanyard/pkg/operator"
 	"github.com/lanyard-auth/lanyard/pkg/table"
 	"github.com/lanyard-auth/lanyard/pkg/token"
@@ -78,6 +79,7 @@ func Deployment(ctx context.Context, p Parts) Report {
 	var r Report
 	p.configuration(&r)
 	if p.store(ctx, &r) {
+		p.schema(ctx, &r)
 		p.admins(ctx, &r)
 		p.mail(ctx, &r)
 	}
@@ -175,6 +177,30 @@ func (p *Parts) clock(r *Report, d table.Description) {
 		r.add("clock", Warning, fix, "this machine's clock differs from the store's by %s, more than LANYARD_CLOCK_LEEWAY=%s", ahead.Abs(), leeway)
 	default:
 		r.add("clock", OK, "", "within %s of the store's", max(ahead.Abs(), time.Second))
+	}
+}
+
+// schema compares the table's version with this program's.
+func (p *Parts) schema(ctx context.Context, r *Report) {
+	m, err := migrate.New(p.Table, migrate.Options{Now: p.Now})
+	if err != nil {
+		r.add("schema", Failed, "", "%v", err)
+		return
+	}
+	st, err := m.Status(ctx)
+	switch {
+	case err != nil:
+		r.add("schema", Failed, "lanyard migrate status", "%v", err)
+	case st.Running != 0 && p.Now().Before(st.HeldUntil):
+		r.add("schema", Warning, "lanyard migrate status follows it", "migration %d (%s) is under way, %d items changed", st.Running, st.Direction, st.Changed)
+	case st.Running != 0:
+		r.add("schema", Failed, "lanyard migrate "+st.Direction+" goes on", "migration %d (%s) was broken off after %d items", st.Running, st.Direction, st.Changed)
+	case st.Version > m.Latest():
+		r.add("schema", Failed, "use the newer program, or take it back with that one: lanyard migrate down", "the table is at version %d, this program knows %d", st.Version, m.Latest())
+	case st.Version < m.Latest():
+		r.add("schema", Warning, "lanyard migrate up", "the table is at version %d of %d", st.Version, m.Latest())
+	default:
+		r.add("schema", OK, "", "version %d", st.Version)
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 	"github.com/lanyard-auth/lanyard/internal/doctor"
 	"github.com/lanyard-auth/lanyard/internal/lanyardtest"
 	"github.com/lanyard-auth/lanyard/pkg/mail"
+	"github.com/lanyard-auth/lanyard/pkg/migrate"
 	"github.com/lanyard-auth/lanyard/pkg/table"
 	"github.com/lanyard-auth/lanyard/pkg/token"
 )
@@ -171,6 +172,33 @@ type lost struct{}
 
 func (lost) Load(context.Context) (*token.Ring, error) {
 	return nil, errors.New("the parameter is gone")
+}
+
+func TestTheVersionOfTheTable(t *testing.T) {
+	p := newPatient(t)
+	m, err := migrate.New(p.Store.Table, migrate.Options{Now: p.Clock.Now})
+	if err != nil {
+		t.Fatal(err)
+	}
+	set := func(name string, value any) {
+		t.Helper()
+		if err := p.Store.Write(t.Context(), table.Update(table.SchemaVersion()).Set(name, value)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want(t, p.finding(t, "schema"), doctor.Warning, "version 1 of")
+	if _, err := m.To(t.Context(), m.Latest()); err != nil {
+		t.Fatal(err)
+	}
+	want(t, p.finding(t, "schema"), doctor.OK, "version")
+	set("version", m.Latest()+1)
+	want(t, p.finding(t, "schema"), doctor.Failed, "this program knows")
+	set("running", 2)
+	set("direction", "up")
+	set("heldUntil", table.At(p.Clock.Now().Add(time.Minute)))
+	want(t, p.finding(t, "schema"), doctor.Warning, "under way")
+	p.Clock.Advance(time.Hour)
+	want(t, p.finding(t, "schema"), doctor.Failed, "broken off")
 }
 
 func TestMailThatWaits(t *testing.T) {
