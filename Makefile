@@ -5,7 +5,7 @@ ARCH ?= arm64
 LDFLAGS := -s -w
 PKGS := $(shell $(GO) list ./... 2>/dev/null | grep -v '/functions/')
 
-.PHONY: help run demo test test-functions test-javascript test-dynamodb test-conformance check lint cover generate build build-check synth diff deploy test-infra build-cli bench bench-import load costs fuzz clean
+.PHONY: help run demo test test-functions test-javascript test-dynamodb test-conformance check lint cover generate build build-check synth diff deploy sam-local test-infra build-cli bench bench-import load costs fuzz clean
 
 help: ## Show this list
 	@grep -hE '^[a-z][a-zA-Z-]*:.*## ' $(MAKEFILE_LIST) | sort | awk -F':.*## ' '{printf "  \033[1m%-16s\033[0m %s\n", $$1, $$2}'
@@ -78,6 +78,9 @@ diff: build ## What a deployment of STAGE would change
 deploy: build ## Deploy STAGE, then make or rotate its key ring
 	cd infra && $(CDK) deploy --all -c stage=$(STAGE)
 	aws lambda invoke --function-name lanyard-$(STAGE)-key-rotator --payload '{}' --cli-binary-format raw-in-base64-out /dev/stdout
+
+sam-local: ## The built functions under sam local on a store of this machine (needs Docker and the SAM CLI)
+	tools/sam-local.sh
 
 test-infra: ## Assertions on the synthesised templates (needs Node)
 	cd infra && $(GO) test ./...

@@ -45,6 +45,11 @@ Parameters:
   MailFrom:
     Type: String
     Default: Lanyard <no-reply@example.com>
+  Architecture:
+    Type: String
+    Default: arm64
+    AllowedValues: [arm64, x86_64]
+    Description: What make build was told as ARCH; amd64 is x86_64 here.
   Dynamodb:
     Type: String
     Default: ''
@@ -53,7 +58,7 @@ Parameters:
 Globals:
   Function:
     Runtime: provided.al2023
-    Architectures: [arm64]
+    Architectures: [!Ref Architecture]
     Handler: bootstrap
     MemorySize: 256
     Timeout: 10
