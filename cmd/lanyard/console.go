@@ -48,6 +48,9 @@ func (c *console) greet(cfg config.Config, s *serveCommand, local bool) {
 		return
 	}
 	store := "embedded, in " + s.Data
+	if s.Memory {
+		store = "embedded, in memory"
+	}
 	if cfg.Dynamo != "" {
 		store = cfg.Dynamo
 	}

@@ -25,6 +25,7 @@ import (
 	"github.com/lanyard-auth/lanyard/pkg/mail"
 	"github.com/lanyard-auth/lanyard/pkg/service"
 	"github.com/lanyard-auth/lanyard/pkg/task"
+	"github.com/lanyard-auth/lanyard/pkg/token"
 )
 
 // Help shows examples.
@@ -33,7 +34,7 @@ func (serveCommand) Help() string {
 way are answered; a second one ends it at once.
 
   lanyard serve
-  lanyard serve --demo
+  lanyard serve --demo --memory
   LANYARD_PUBLIC_URL=https://auth.example.com lanyard serve --listen :8443 --tls-cert cert.pem --tls-key key.pem
   LANYARD_TRUSTED_PROXIES=127.0.0.1/32 LANYARD_PUBLIC_URL=https://auth.example.com lanyard serve --metrics-listen 127.0.0.1:9464`
 }
@@ -42,6 +43,7 @@ type serveCommand struct {
 	Listen   string        `help:"Address to listen on." default:"127.0.0.1:8080"`
 	Data     string        `help:"Directory of the embedded store and the keys." default:".lanyard"`
 	DynamoDB string        `name:"dynamodb" help:"URL of a DynamoDB to use instead of the embedded store." placeholder:"URL"`
+	Memory   bool          `help:"Keep nothing: data and keys are gone when the command ends."`
 	Table    string        `help:"Name of the table (LANYARD_TABLE)." placeholder:"NAME"`
 	TLSCert  string        `name:"tls-cert" help:"Certificate chain, PEM. A renewed file is taken over within a minute. Without it, put a TLS proxy in front (LANYARD_TRUSTED_PROXIES)." type:"path" placeholder:"FILE"`
 	TLSKey   string        `name:"tls-key" help:"Key of the certificate, PEM." type:"path" placeholder:"FILE"`
@@ -58,6 +60,9 @@ const maxHeader = 10_240 - 4096
 
 // Run serves until ctx ends.
 func (c *serveCommand) Run(ctx context.Context, p *process) error {
+	if c.Memory && c.DynamoDB != "" {
+		return usage{errors.New("--memory is for the embedded store, not for --dynamodb")}
+	}
 	if (c.TLSCert == "") != (c.TLSKey == "") {
 		return usage{errors.New("--tls-cert and --tls-key go together")}
 	}
@@ -89,19 +94,23 @@ func (c *serveCommand) serve(ctx context.Context, p *process, l, watched net.Lis
 			return errors.Join(usage{err}, l.Close())
 		}
 	}
-	store, err := ownStore(ctx, cfg, c.Data)
+	dir := c.Data
+	if c.Memory {
+		dir = ""
+	}
+	store, err := ownStore(ctx, cfg, dir)
 	if err != nil {
 		return errors.Join(err, l.Close())
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
-	if store.engine != nil {
+	if store.engine != nil && !c.Memory {
 		unshare, err := shareStore(ctx, store.engine, c.Data)
 		if err != nil {
 			logs.logger.WarnContext(ctx, "other commands cannot reach this store while it is served", "error", err.Error())
 		}
 		defer func() { _ = unshare() }() // the store itself is closed after it
 	}
-	keys, err := openKeys(ctx, cfg, c.Data)
+	keys, err := c.keys(ctx, cfg)
 	if err != nil {
 		return errors.Join(err, l.Close())
 	}
@@ -143,6 +152,18 @@ func (c *serveCommand) serve(ctx context.Context, p *process, l, watched net.Lis
 	stop()
 	work.Wait()
 	return err
+}
+
+// keys opens the key ring, or makes one that is gone with the process.
+func (c *serveCommand) keys(ctx context.Context, cfg config.Config) (token.Source, error) {
+	if !c.Memory || cfg.Keys.Source != "file" {
+		return openKeys(ctx, cfg, c.Data)
+	}
+	ring, err := token.NewRing(token.Algorithm(cfg.Keys.Algorithm), time.Now(), rand.Reader)
+	if err != nil {
+		return nil, fmt.Errorf("make a key ring: %w", err)
+	}
+	return token.Static(ring), nil
 }
 
 // running is what serve runs: the handler, and the loops beside it.

@@ -9,6 +9,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/json"
 	"encoding/pem"
 	"io"
 	"log/slog"
@@ -101,6 +102,67 @@ func TestMetricsAndHealthAreOnAListenerOfTheirOwn(t *testing.T) {
 	}
 	if status, text := get(t, http.DefaultClient, s.metrics+"/healthz"); status != 200 || text != "ok\n" {
 		t.Errorf("health %d %q", status, text)
+	}
+}
+
+func TestServeInMemoryLeavesNothing(t *testing.T) {
+	dir := filepath.Join(shortDir(t), "data")
+	s := serve(t, &serveCommand{Data: dir, Memory: true, Demo: true})
+	lanyard(t, "", "doctor", "--url", s.url).want(t, exitDone).says(t, "the account is deleted")
+	s.stop()
+	if _, err := os.Stat(dir); !os.IsNotExist(err) {
+		t.Errorf("%s: %v", dir, err)
+	}
+	lanyard(t, "", "serve", "--memory", "--dynamodb", "http://127.0.0.1:1").want(t, exitUsage)
+}
+
+// A rotation signs nobody out: not those who were signed in before, and not
+// those who sign in while servers have not read the ring again.
+func TestKeysRotateUnderARunningServer(t *testing.T) {
+	dir := withAdmin(t)
+	s := serve(t, &serveCommand{Data: dir}, "LANYARD_KEYS_RELOAD=1s")
+	post := func(path string, body map[string]string) map[string]any {
+		t.Helper()
+		raw, err := json.Marshal(body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		res, err := http.Post(s.url+path, "application/json", bytes.NewReader(raw))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer res.Body.Close()
+		var out struct{ Tokens map[string]any }
+		if err := json.NewDecoder(res.Body).Decode(&out); err != nil || res.StatusCode != 200 {
+			t.Fatalf("%s answers %d, %v", path, res.StatusCode, err)
+		}
+		return out.Tokens
+	}
+	me := func(tokens map[string]any) {
+		t.Helper()
+		req, err := http.NewRequest(http.MethodGet, s.url+"/api/auth/me", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Authorization", "Bearer "+tokens["accessToken"].(string))
+		res, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = res.Body.Close()
+		if res.StatusCode != 200 {
+			t.Errorf("me answers %d", res.StatusCode)
+		}
+	}
+	signIn := map[string]string{"email": "root@example.com", "password": strings.TrimSpace(phrase), "delivery": "body"}
+	first := post("/api/auth/login", signIn)
+	for range 2 {
+		lanyard(t, "", "keys", "rotate", "--force", "--secret", "--data", dir).want(t, exitDone)
+		me(first)
+		me(post("/api/auth/login", signIn))
+		next := post("/api/auth/refresh", map[string]string{"refreshToken": first["refreshToken"].(string), "delivery": "body"})
+		me(next)
+		first["refreshToken"] = next["refreshToken"]
 	}
 }
 
