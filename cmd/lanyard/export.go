@@ -12,7 +12,6 @@ import (
 	"github.com/lanyard-auth/lanyard/pkg/config"
 	"github.com/lanyard-auth/lanyard/pkg/export"
 	"github.com/lanyard-auth/lanyard/pkg/token"
-	"github.com/lanyard-auth/lanyard/pkg/token/keystore"
 )
 
 type exportCommand struct {
@@ -220,9 +219,6 @@ func (c *restoreCommand) placeKeys(ctx context.Context, cfg config.Config, raw [
 		return "", fmt.Errorf("write keys: %w", err)
 	}
 	if err := writeFile(path, func(w io.Writer) error { _, err := w.Write(raw); return err }); err != nil {
-		return "", err
-	}
-	if _, err := keystore.FromString(string(raw)); err != nil {
 		return "", err
 	}
 	return ", key ring in " + path, ctx.Err()

@@ -253,7 +253,8 @@ func UserRange(userID string) Query {
 	return Query{PK: User(userID), From: PrefixProfile, To: endOfProfile, Strong: Strong}
 }
 
-// Scan reads every item, page by page, for migration and export only: no
+// Scan reads every item, page by page, for operators' commands only (export,
+// migration, taking an import back): no
 // request of a client may cause one. segment of segments are read; after is
 // nil or where an earlier scan of the same segment stopped. visit gets each
 // page and where to resume after it; its error stops the scan.
