@@ -139,6 +139,11 @@ func TestCommandsWorkOnAStoreThatIsBeingServed(t *testing.T) {
 	if !bytes.Equal(stopped, running) {
 		t.Error("the export of a running server differs")
 	}
+	users, err := filepath.Abs("../../pkg/importer/testdata/users.jsonl")
+	if err != nil {
+		t.Fatal(err)
+	}
+	lanyard(t, "", "import", "users", users, "--dry-run", "--data", dir).want(t, exitDone).says(t, "7 would be imported")
 	info, err := os.Stat(socketOf(dir))
 	if err != nil || info.Mode().Perm() != 0o600 {
 		t.Errorf("socket %v %v", info, err)

@@ -254,10 +254,10 @@ func UserRange(userID string) Query {
 }
 
 // Scan reads every item, page by page, for operators' commands only (export,
-// migration, taking an import back): no
-// request of a client may cause one. segment of segments are read; after is
-// nil or where an earlier scan of the same segment stopped. visit gets each
-// page and where to resume after it; its error stops the scan.
+// migration, taking an import back): no request of a client may cause one.
+// segment of segments are read; after is nil or where an earlier scan of the
+// same segment stopped. visit gets each page and where to resume after it; its
+// error stops the scan.
 func (t *Table) Scan(ctx context.Context, segment, segments int32, after Position, visit func(records []Record, resume Position) error) error {
 	in := &dynamodb.ScanInput{TableName: aws.String(t.name), ConsistentRead: aws.Bool(true)}
 	if segments > 1 {
