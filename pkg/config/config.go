@@ -34,6 +34,8 @@ type Config struct {
 	CORSOrigins    []string `env:"CORS_ORIGINS" doc:"Origins of browser apps that may call the API with credentials, separated by commas; compared exactly."`
 	TrustedProxies []string `env:"TRUSTED_PROXIES" doc:"Networks (CIDR) whose X-Forwarded-For the single-machine server believes. Empty: none. Not used on AWS."`
 
+	OriginSecret string `env:"ORIGIN_SECRET" secret:"true" doc:"What a CDN before the API sends in X-Origin-Verify. Requests without it are refused, and the client's address is the CDN's say. On AWS only. Empty: nothing is before the API."`
+
 	Keys    Keys
 	Token   Token
 	Session Session
@@ -297,6 +299,9 @@ func (c *Config) check() []string {
 			out = append(out, Prefix+"TRUSTED_PROXIES: expected networks such as 10.0.0.0/8, separated by commas")
 			break
 		}
+	}
+	if c.OriginSecret != "" && len(c.OriginSecret) < 32 {
+		out = append(out, Prefix+"ORIGIN_SECRET: expected at least 32 characters")
 	}
 	if c.Pass.BcryptCost < 10 && !c.Local() {
 		out = append(out, Prefix+"BCRYPT_COST: expected at least 10 outside a loopback host")

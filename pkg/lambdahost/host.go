@@ -68,7 +68,7 @@ func Run(bind func(*assembly.Assembly) (api.Operation, error)) {
 	if err != nil {
 		fail(err)
 	}
-	o := a.Options(gateway.IdentifyLambda)
+	o := a.Options(gateway.Behind(a.Deps.Config.OriginSecret, gateway.IdentifyLambda))
 	o.Observe = a.Observer(metrics.Observer(os.Stdout, a.Deps.Log, a.Deps.Config.Stage, a.Deps.Now))
 	h, err := api.NewHandler(o, op)
 	if err != nil {
