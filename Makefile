@@ -5,7 +5,7 @@ ARCH ?= arm64
 LDFLAGS := -s -w
 PKGS := $(shell $(GO) list ./... 2>/dev/null | grep -v '/functions/')
 
-.PHONY: help run demo test test-functions test-javascript test-dynamodb test-conformance check lint cover generate build build-check synth diff deploy sam-local test-infra build-cli bench bench-import load costs fuzz clean
+.PHONY: help run demo test test-functions test-javascript test-dynamodb test-conformance check lint cover generate build build-check synth diff deploy sam-local test-infra build-cli bench bench-import load costs fuzz performance scaling clean
 
 help: ## Show this list
 	@grep -hE '^[a-z][a-zA-Z-]*:.*## ' $(MAKEFILE_LIST) | sort | awk -F':.*## ' '{printf "  \033[1m%-16s\033[0m %s\n", $$1, $$2}'
@@ -97,6 +97,12 @@ bench: ## Go benchmarks, in the form benchstat reads
 
 load: build-cli ## Put load on a server of this machine: sign-ins at once, checks at a rate, a mix
 	$(GO) run ./test/load -serve bin/lanyard
+
+performance: ## Run benchmarks, peers and load, and write docs/performance.md (a quiet machine, some minutes)
+	$(GO) run ./bench/report
+
+scaling: ## Simulate the load on partition keys, and write docs/scaling.md
+	$(GO) test -count=1 ./test/scale -write
 
 costs: ## Measure what every operation costs, and write docs/costs.md
 	$(GO) test -count=1 ./test/cost -write

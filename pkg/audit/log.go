@@ -45,7 +45,7 @@ type item struct {
 
 // Shards spread what would otherwise be one hot partition: events without a
 // subject, and each day's platform list.
-const Shards = 8
+const Shards = 16
 
 // UserStream is the stream of one user.
 func UserStream(userID string) string { return "USER-" + userID }

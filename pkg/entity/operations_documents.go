@@ -34,7 +34,7 @@ func DocumentsListOperation(s *Service) api.Operation {
 			api.On("AUDIT#*", api.PutItem),
 			api.OnIndex("ENTITY#*", api.Query),
 		},
-		Requests: 6, ReadUnits: 17.5,
+		Requests: 6, ReadUnits: 18,
 		Audit: []string{string(audit.PowerUsed), string(audit.AccessDenied)},
 		Event: api.Event{Params: atEntity, Query: "limit=10"},
 	}, func(ctx context.Context, in *struct {

@@ -289,7 +289,7 @@ func AuditOperation(s *Service) api.Operation {
 			api.On("AUDIT#*", api.PutItem),
 			api.OnIndex("AUDIT#ALL#*", api.Query),
 		},
-		Requests: 251, ReadUnits: 10, WriteUnits: 2,
+		Requests: 499, ReadUnits: 14, WriteUnits: 2,
 		Audit: []string{string(audit.AuditRead), string(audit.AccessDenied)},
 		Event: api.Event{Query: "type=user.suspended&limit=10"},
 	}, func(ctx context.Context, in *struct {

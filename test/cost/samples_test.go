@@ -59,6 +59,9 @@ func newFixture(t *testing.T) *fixture {
 	if w.Store.Engine == nil {
 		t.Skip("capacity is the embedded engine's to tell")
 	}
+	// A number's size in the table follows from its digits without trailing
+	// zeros: let the seconds never end in one.
+	w.Clock.Advance(time.Duration(10+7-w.Clock.Now().Unix()%10) * time.Second)
 	f := &fixture{World: w, meter: newMeter(w)}
 	if _, err := w.Services.Operators.Bootstrap(context.Background(), "root@example.com", lanyardtest.Password); err != nil {
 		t.Fatal(err)
