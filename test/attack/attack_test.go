@@ -32,8 +32,8 @@ type attack struct {
 
 // attacks are all cases of this package, by chapter.
 func attacks() []attack {
-	return slices.Concat(jwtAttacks(), refreshAttacks(), passwordAttacks(), mailAttacks(), addressAttacks(), factorAttacks(),
-		tenantAttacks(), browserAttacks(), gatewayAttacks(), limitAttacks(), trailAttacks(), inputAttacks(), operatorAttacks())
+	return slices.Concat(jwtAttacks(), refreshAttacks(), passwordAttacks(), mailAttacks(), addressAttacks(),
+		tenantAttacks(), browserAttacks(), gatewayAttacks(), trailAttacks(), inputAttacks(), operatorAttacks())
 }
 
 func TestAttacks(t *testing.T) {
@@ -110,7 +110,7 @@ func together[K comparable](n int, do func(i int) K) map[K]int {
 	return counts
 }
 
-// in is another of a client: same server, these credentials.
+// bearing gives a client with an access token.
 func bearing(w *lanyardtest.World, access string) *lanyardtest.Client {
 	c := w.Client()
 	c.Access = access

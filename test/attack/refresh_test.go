@@ -14,6 +14,7 @@ import (
 	openapi "github.com/lanyard-auth/lanyard/api"
 	"github.com/lanyard-auth/lanyard/internal/catalog"
 	"github.com/lanyard-auth/lanyard/internal/lanyardtest"
+	"github.com/lanyard-auth/lanyard/pkg/api"
 	"github.com/lanyard-auth/lanyard/pkg/assembly"
 	"github.com/lanyard-auth/lanyard/pkg/audit"
 )
@@ -22,29 +23,39 @@ func refresh(c *lanyardtest.Client, token string) *lanyardtest.Answer {
 	return c.Post("/api/auth/refresh", m{"refreshToken": token})
 }
 
-// cold gives a client of another process on the same table with the same keys,
-// which remembers nothing.
+// cold is another process on the same table with the same keys, which
+// remembers nothing.
 func cold(t *testing.T, w *lanyardtest.World) *lanyardtest.World {
 	t.Helper()
-	again := &assembly.Assembly{Deps: w.Assembly.Deps, Keys: w.Assembly.Keys, Version: w.Assembly.Version}
-	auth, checker, err := again.Authorizer()
+	return process(t, fresh(w), nil)
+}
+
+// process serves an assembly as a process of its own would.
+func process(t *testing.T, a *assembly.Assembly, observe func(context.Context, api.Observation)) *lanyardtest.World {
+	t.Helper()
+	auth, checker, err := a.Authorizer()
 	if err != nil {
 		t.Fatal(err)
 	}
 	if checker != nil {
-		again.Deps.SessionsEnded = checker.Forget
+		a.Deps.SessionsEnded = checker.Forget
 	}
-	services, err := catalog.NewServices(again)
+	services, err := catalog.NewServices(a)
 	if err != nil {
 		t.Fatal(err)
 	}
-	h, err := again.Server(catalog.Operations(services, openapi.Document), auth, nil)
+	h, err := a.Server(catalog.Operations(services, openapi.Document), auth, observe)
 	if err != nil {
 		t.Fatal(err)
 	}
 	server := httptest.NewServer(h)
 	t.Cleanup(server.Close)
 	return &lanyardtest.World{T: t, URL: server.URL}
+}
+
+// fresh is a world's assembly without what a process remembers.
+func fresh(w *lanyardtest.World) *assembly.Assembly {
+	return &assembly.Assembly{Deps: w.Assembly.Deps, Keys: w.Assembly.Keys, Version: w.Assembly.Version}
 }
 
 var errLine = errors.New("connection reset by peer")
