@@ -40,11 +40,16 @@ func (s *Service) ask(ctx context.Context, kind task.Kind, email string) error {
 	if err != nil {
 		return err
 	}
-	if err := s.Table.Write(ctx, w); err != nil {
+	// The task's id is of this call's making, so an item that has it is what an
+	// earlier try wrote whose reply was lost.
+	if err := s.Table.Write(ctx, w.Else(errQueued)); err != nil && !errors.Is(err, errQueued) {
 		return fmt.Errorf("queue %s: %w", kind, err)
 	}
 	return nil
 }
+
+// errQueued says that a task is in the table already.
+var errQueued = errors.New("task is queued")
 
 // asking gives the write that ask makes.
 func (s *Service) asking(ctx context.Context, kind task.Kind, email string) (*table.Write, error) {

@@ -33,7 +33,7 @@ type attack struct {
 // attacks are all cases of this package, by chapter.
 func attacks() []attack {
 	return slices.Concat(jwtAttacks(), refreshAttacks(), passwordAttacks(), mailAttacks(), addressAttacks(),
-		tenantAttacks(), browserAttacks(), gatewayAttacks(), trailAttacks(), inputAttacks(), operatorAttacks())
+		tenantAttacks(), browserAttacks(), gatewayAttacks(), limitAttacks(), trailAttacks(), inputAttacks(), operatorAttacks())
 }
 
 func TestAttacks(t *testing.T) {

@@ -142,6 +142,36 @@ func gatewayAttacks() []attack {
 	}
 }
 
+func limitAttacks() []attack {
+	return []attack{
+		{"J4", "other spellings of a route", false, func(t *testing.T, s *site) {
+			w := s.start(limited, "LANYARD_LIMIT_FORGOT=6/15m")
+			body := `{"email":"` + victim + `"}`
+			counted := 0
+			for _, path := range []string{
+				"/api/auth/forgot-password", "/api/auth/forgot-password/", "/api/auth/Forgot-Password", "/api//auth/forgot-password", "/api/auth/./forgot-password",
+				"/api/auth/forgot%2Dpassword", "/api/auth/x/../forgot-password", "/api/auth/forgot-password;x=1", "/api/auth/forgot-password#x",
+				"/api/auth/forgot-password", "/api/auth/forgot-password", "/api/auth/forgot-password", "/api/auth/forgot-password", "/api/auth/forgot-password",
+			} {
+				res, err := http.Post(w.URL+path, "application/json", strings.NewReader(body))
+				if err != nil {
+					t.Fatal(err)
+				}
+				if _ = res.Body.Close(); res.StatusCode == 202 {
+					counted++
+				}
+			}
+			if counted != 6 {
+				t.Errorf("%d requests were served, the limit is 6", counted)
+			}
+			w.Client().Post("/api/auth/forgot-password", m{"email": victim}).Problem(429, "too_many_requests")
+			if a := raw(w, w.Client(), "HEAD", "/api/auth/forgot-password", ""); a.Status < 400 {
+				t.Errorf("HEAD: %d", a.Status)
+			}
+		}},
+	}
+}
+
 // unavailable is a key source that cannot be read.
 type unavailable struct{}
 

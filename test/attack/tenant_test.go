@@ -239,6 +239,20 @@ func tenantAttacks() []attack {
 			s.Owner.Delete(org+"/members/"+s.Member.UserID, nil).Want(204)
 			s.Member.Get(doc).Problem(404, "not_found")
 		}},
+		{"G11", "things above themselves", false, func(t *testing.T, _ *site) {
+			s := catalogtest.New(t)
+			// Nothing has a parent but an entity its organization and a document
+			// its entity, both for good: there is no way to make a cycle.
+			for _, field := range []string{"parentId", "parent", "entityId", "id", "organizationId"} {
+				s.Owner.Patch("/api/entities/"+s.Entity, m{field: s.Entity}).Problem(422, "validation_failed")
+				s.Owner.Patch("/api/organizations/"+s.Organization, m{field: s.Organization}).Problem(422, "validation_failed")
+			}
+			s.Owner.Patch("/api/entities/"+s.Entity, m{"attributes": m{"parentId": s.Entity}}).Want(200) // free data decides nothing
+			a := s.Member.Post("/api/permissions/check", m{"checks": []m{{"entityId": s.Entity, "action": "edit"}}, "consistency": "strong"}).Want(200)
+			if a.Value("results.0.allowed") != false {
+				t.Errorf("decision %s", a.Raw)
+			}
+		}},
 		{"G13", "two invitations accepted at once", false, func(t *testing.T, s *site) {
 			w := s.start()
 			owner := w.Registered("owner@example.com")
