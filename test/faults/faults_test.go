@@ -45,8 +45,10 @@ func throttled(_ *fault, r *http.Request, _ http.RoundTripper) (*http.Response, 
 	return dynamoError(r, http.StatusBadRequest, "ProvisionedThroughputExceededException"), nil
 }
 
-func failed(_ *fault, r *http.Request, _ http.RoundTripper) (*http.Response, error) {
-	return dynamoError(r, http.StatusInternalServerError, "InternalServerError"), nil
+// refused is a failure that no retry mends, so that runs need not wait for
+// retries; what retries meet is the others' matter.
+func refused(_ *fault, r *http.Request, _ http.RoundTripper) (*http.Response, error) {
+	return dynamoError(r, http.StatusBadRequest, "AccessDeniedException"), nil
 }
 
 // lost does the work and loses the reply.
@@ -76,10 +78,9 @@ func late(f *fault, r *http.Request, _ http.RoundTripper) (*http.Response, error
 
 var troubles = []trouble{
 	{"throttled once", false, true, throttled},
-	{"failed", true, true, failed},
-	{"throttled", true, false, throttled},
+	{"failing", true, true, refused},
 	{"lost once", false, false, lost},
-	{"lost", true, false, lost},
+	{"lost, and failing then", true, false, lost},
 	{"late", false, false, late},
 }
 
@@ -102,8 +103,12 @@ func (f *fault) intercept(r *http.Request, operation string, next http.RoundTrip
 	f.next = next
 	f.wrote = append(f.wrote, operation != "Query" && operation != "GetItem" && operation != "BatchGetItem")
 	f.mu.Unlock()
-	if f.meet != nil && (at == f.n || f.lasting && at > f.n) {
+	switch {
+	case f.meet == nil || at < f.n:
+	case at == f.n:
 		return f.meet(f, r, next)
+	case f.lasting:
+		return refused(f, r, next)
 	}
 	return next.RoundTrip(r)
 }
