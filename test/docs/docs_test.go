@@ -11,7 +11,8 @@
 //   - a block of go or js is part of the file that the comment above it names:
 //     <!-- file: examples/leads/main.go -->;
 //   - <!-- not run: why --> above a block exempts it;
-//   - <!-- server: none --> on the page means that it starts its own;
+//   - <!-- server: none --> on the page means that it starts its own, on ports
+//     of 127.0.0.1 from 18480 to 18489, for which free ones are taken;
 //   - <!-- run by: cmd/lanyard/x_test.go --> means that another test runs the
 //     page's commands, with files that they need.
 package docs
@@ -23,6 +24,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -123,6 +125,7 @@ func TestCommandsOfTheDocumentsWorkAsPrinted(t *testing.T) {
 				origin := serve(t, filepath.Join(bin, "lanyard"), env)
 				script = strings.ReplaceAll(script, "http://127.0.0.1:8080", origin)
 			}
+			script = freePorts(t, script)
 			cmd := exec.Command("bash", "-euo", "pipefail", "-c", script)
 			cmd.Dir, cmd.Env = dir, env
 			var out, failed bytes.Buffer
@@ -137,6 +140,23 @@ func TestCommandsOfTheDocumentsWorkAsPrinted(t *testing.T) {
 	if ran == 0 {
 		t.Fatalf("no page has commands")
 	}
+}
+
+// freePorts puts free ports in the place of those that a page's own servers have.
+func freePorts(t *testing.T, script string) string {
+	t.Helper()
+	taken := map[string]string{}
+	return regexp.MustCompile(`127\.0\.0\.1:1848[0-9]`).ReplaceAllStringFunc(script, func(printed string) string {
+		if taken[printed] == "" {
+			l, err := net.Listen("tcp", "127.0.0.1:0")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer l.Close()
+			taken[printed] = l.Addr().String()
+		}
+		return taken[printed]
+	})
 }
 
 // mark separates what the blocks print.
