@@ -39,7 +39,7 @@ type RestoreOptions struct {
 // Bounds of what is written at once, and of what is written again after an
 // interruption.
 const (
-	perRound  = 16 * table.MaxBatch
+	perRound  = 8 * table.MaxBatch
 	perMarker = 4 // rounds
 	inFlight  = 8 // batches
 )
