@@ -27,6 +27,7 @@ type apiStack struct {
 	env     map[string]*string
 	logs    awslogs.CfnLogGroup
 	workers awslogs.CfnLogGroup
+	secret  string // reference to the origin secret; empty without a front
 }
 
 // hashMemory is what gives a function one whole vCPU.
@@ -62,12 +63,18 @@ func newAPIStack(scope constructs.Construct, id string, s Stage, v *inventory, d
 	for name, value := range s.Settings {
 		st.env[name] = str(value)
 	}
+	if s.Front != nil {
+		st.env["LANYARD_ORIGIN_SECRET"] = str(st.originSecret())
+	}
 	if err := st.workersOf(v); err != nil {
 		return nil, err
 	}
 	api, err := st.httpAPI(v)
 	if err != nil {
 		return nil, err
+	}
+	if s.Front != nil {
+		st.front()
 	}
 	st.observe(v, api, letters)
 	return st, nil

@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -23,19 +24,7 @@ func TestTemplates(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	dist := t.TempDir()
-	names := []string{"authorizer", "mailer", "key-rotator"}
-	for _, op := range v.Operations {
-		names = append(names, op.ID)
-	}
-	for _, name := range names {
-		if err := os.Mkdir(filepath.Join(dist, name), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(filepath.Join(dist, name, "bootstrap"), []byte(name), 0o755); err != nil {
-			t.Fatal(err)
-		}
-	}
+	dist := built(t, v)
 	s, err := stage("prod")
 	if err != nil {
 		t.Fatal(err)
@@ -147,6 +136,22 @@ func TestTemplates(t *testing.T) {
 			}
 		}
 	})
+	t.Run("settings are those that the SAM template sets", func(t *testing.T) {
+		raw, err := os.ReadFile("../template.yaml")
+		if err != nil {
+			t.Fatal(err)
+		}
+		var want []string
+		for _, m := range regexp.MustCompile(`(?m)^        (LANYARD_\w+):`).FindAllStringSubmatch(string(raw), -1) {
+			if m[1] != "LANYARD_DYNAMODB" && m[1] != "LANYARD_KEYS" { // for sam local alone
+				want = append(want, m[1])
+			}
+		}
+		slices.Sort(want)
+		if got := slices.Sorted(maps.Keys(api.env)); !slices.Equal(got, want) || len(want) == 0 {
+			t.Errorf("functions get %v, by the template %v", got, want)
+		}
+	})
 	t.Run("logs have an end, functions are traced, mail failures are kept", func(t *testing.T) {
 		for id, r := range of(code, "AWS::Logs::LogGroup") {
 			if r.Properties["RetentionInDays"] != s.RetentionDays {
@@ -175,6 +180,85 @@ func TestTemplates(t *testing.T) {
 			t.Errorf("%d resources", len(code))
 		}
 	})
+}
+
+// built makes a directory that looks like dist/.
+func built(t *testing.T, v *inventory) string {
+	t.Helper()
+	dist := t.TempDir()
+	names := []string{"authorizer", "mailer", "key-rotator"}
+	for _, op := range v.Operations {
+		names = append(names, op.ID)
+	}
+	for _, name := range names {
+		if err := os.Mkdir(filepath.Join(dist, name), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dist, name, "bootstrap"), []byte(name), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dist
+}
+
+// TestFront synthesises a stage with CloudFront before the API.
+func TestFront(t *testing.T) {
+	v, err := readInventory("../api/operations.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := stage("prod")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Region, s.Domain, s.Certificate = "us-east-1", "origin.auth.example.com", "arn:aws:acm:us-east-1:123456789012:certificate/a"
+	s.Front = &Front{Domain: "auth.example.com", Certificate: "arn:aws:acm:us-east-1:123456789012:certificate/b", RequestsPer5Minutes: 2000}
+	for name, change := range map[string]func(*Stage){
+		"another region": func(s *Stage) { s.Region = "eu-central-1" }, "no domain of the API": func(s *Stage) { s.Domain = "" },
+		"links that lead around it": func(s *Stage) { s.PublicURL = "https://origin.auth.example.com" },
+	} {
+		wrong := s
+		if change(&wrong); wrong.check() == nil {
+			t.Errorf("%s is accepted", name)
+		}
+	}
+	_, api, err := stacks(cdk.NewApp(nil), s, v, built(t, v))
+	if err != nil {
+		t.Fatal(err)
+	}
+	code := resources(t, api.stack)
+	distributions := of(code, "AWS::CloudFront::Distribution")
+	if len(distributions) != 1 || len(of(code, "AWS::SecretsManager::Secret")) != 1 {
+		t.Fatalf("%d distributions", len(distributions))
+	}
+	const secret = `{"Fn::Join":["",["{{resolve:secretsmanager:",{"Ref":"OriginSecret"},":SecretString}}"]]}`
+	for _, d := range distributions {
+		p := text(d.Properties)
+		for _, want := range []string{
+			`"HeaderName":"X-Origin-Verify","HeaderValue":` + secret, `"OriginProtocolPolicy":"https-only"`, `"ViewerProtocolPolicy":"https-only"`,
+			`"DomainName":"origin.auth.example.com"`, `"WebACLId":{"Fn::GetAtt":["Firewall","Arn"]}`, `"MinimumProtocolVersion":"TLSv1.2_2021"`,
+			`"CachePolicyId":"` + cachingDisabled + `"`, `"Aliases":["auth.example.com"]`,
+		} {
+			if !strings.Contains(p, want) {
+				t.Errorf("no %s in %s", want, p)
+			}
+		}
+	}
+	for _, wall := range of(code, "AWS::WAFv2::WebACL") {
+		if p := text(wall.Properties); !strings.Contains(p, `"Scope":"CLOUDFRONT"`) || !strings.Contains(p, `"Limit":2000`) || !strings.Contains(p, `"Block":{}`) {
+			t.Error(p)
+		}
+	}
+	for id, f := range of(code, "AWS::Lambda::Function") {
+		if !strings.Contains(text(f.Properties), `"LANYARD_ORIGIN_SECRET":`+secret) {
+			t.Errorf("%s does not know the secret", id)
+		}
+	}
+	for _, a := range of(code, "AWS::ApiGatewayV2::Api") {
+		if a.Properties["DisableExecuteApiEndpoint"] != true {
+			t.Error("the default endpoint leads around the front")
+		}
+	}
 }
 
 type resource struct {

@@ -45,6 +45,9 @@ func run() error {
 
 // stacks makes both stacks of a stage.
 func stacks(app cdk.App, s Stage, v *inventory, dist string) (*dataStack, *apiStack, error) {
+	if err := s.check(); err != nil {
+		return nil, nil, err
+	}
 	data := newDataStack(app, "Lanyard-"+s.Name+"-data", s, v)
 	api, err := newAPIStack(app, "Lanyard-"+s.Name+"-api", s, v, data, dist)
 	return data, api, err

@@ -16,6 +16,9 @@ type Stage struct {
 	KMSKey string
 	// Domain and Certificate (ARN, of the same region) give the API a custom domain.
 	Domain, Certificate string
+	// Front puts CloudFront with a web application firewall before the API; nil
+	// for none. It calls the API by Domain, which is then not for clients.
+	Front *Front
 	// HashConcurrency is how many instances each function that hashes passwords
 	// may have; it is also kept free for them.
 	HashConcurrency float64
@@ -24,6 +27,32 @@ type Stage struct {
 	AlarmTopic      string
 	// Settings are LANYARD_ settings beyond those the stack sets.
 	Settings map[string]string
+}
+
+// Front is the configuration of a CloudFront distribution before the API.
+type Front struct {
+	// Domain and Certificate (ARN, of us-east-1) are what clients use.
+	Domain, Certificate string
+	// RequestsPer5Minutes is how many requests of one address the firewall lets
+	// through in five minutes, before the API's own limits.
+	RequestsPer5Minutes float64
+}
+
+// check refuses configurations that would deploy and not protect.
+func (s Stage) check() error {
+	if s.Front == nil {
+		return nil
+	}
+	if s.Domain == "" || s.Certificate == "" || s.Front.Domain == "" || s.Front.Certificate == "" {
+		return fmt.Errorf("stage %s: a front needs a domain and certificate of its own, and ones of the API that it calls", s.Name)
+	}
+	if s.Region != "us-east-1" {
+		return fmt.Errorf("stage %s: Region is %q; a front and its firewall are made in us-east-1 alone", s.Name, s.Region)
+	}
+	if s.PublicURL != "https://"+s.Front.Domain {
+		return fmt.Errorf("stage %s: PublicURL is %s, and clients use https://%s", s.Name, s.PublicURL, s.Front.Domain)
+	}
+	return nil
 }
 
 // stage gives the configuration of a stage by name. Operators edit this list.
