@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -42,10 +43,10 @@ func (d *document) row(what, name, unit, floorName, floorUnit, floor, goal strin
 	d.p("| %s | %s | %s: %s | %.2f | %s |", what, f, floor, at, f.median/at.median, goal)
 }
 
-func (d *document) text() ([]byte, error) {
+func (d *document) text(ctx context.Context) ([]byte, error) {
 	d.p("# Performance\n\n<!-- Written by make performance; every figure is what its commands printed. -->\n")
 	d.p("Measured on %s with %d processors to use, %s, %s/%s, on %s at revision %s, in %s. A figure is the median of %d measurements, in brackets the lowest and the highest. A *floor* is the least that the thing can cost, measured in the same run: look at the ratios, since another machine has other times.\n",
-		cpu(), runtime.GOMAXPROCS(0), runtime.Version(), runtime.GOOS, runtime.GOARCH, d.began.UTC().Format("2 January 2006"), revision(), d.took.Round(time.Second), d.o.count)
+		cpu(), runtime.GOMAXPROCS(0), runtime.Version(), runtime.GOOS, runtime.GOARCH, d.began.UTC().Format("2 January 2006"), revision(ctx), d.took.Round(time.Second), d.o.count)
 	d.p("Again: `make performance`; the commands are [below](#the-commands). Requests to the store, capacity and allocations are no matter of a machine: they are asserted by tests and found in [costs.md](costs.md).\n")
 	d.access()
 	d.verification()
@@ -197,8 +198,8 @@ func cpu() string {
 	return "a processor that the system does not name"
 }
 
-func revision() string {
-	out, err := exec.Command("git", "rev-parse", "--short", "HEAD").Output()
+func revision(ctx context.Context) string {
+	out, err := exec.CommandContext(ctx, "git", "rev-parse", "--short", "HEAD").Output()
 	if err != nil {
 		return "unknown"
 	}

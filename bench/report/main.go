@@ -134,14 +134,14 @@ func run(ctx context.Context, o options) error {
 		return err
 	}
 	d.commands, d.took = r.said, time.Since(began)
-	text, err := d.text()
+	text, err := d.text(ctx)
 	if o.transcript != "" {
 		err = errors.Join(err, os.WriteFile(o.transcript, r.kept.Bytes(), 0o600))
 	}
 	if err != nil {
 		return err
 	}
-	if err := os.WriteFile(o.out, text, 0o644); err != nil { //nolint:gosec // a document, readable by all
+	if err := os.WriteFile(o.out, text, 0o644); err != nil {
 		return fmt.Errorf("write: %w", err)
 	}
 	fmt.Fprintln(os.Stderr, "wrote", o.out, "in", time.Since(began).Round(time.Second))

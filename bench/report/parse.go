@@ -105,7 +105,7 @@ type loaded struct {
 }
 
 func (l *loads) read(path string) error {
-	raw, err := os.ReadFile(path) //nolint:gosec // the file that was just written
+	raw, err := os.ReadFile(path)
 	if err != nil {
 		return fmt.Errorf("read load report: %w", err)
 	}

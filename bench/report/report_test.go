@@ -38,7 +38,7 @@ func TestMediansAndSpreadsAreOfWhatWasPrinted(t *testing.T) {
 // A figure that was not measured is no figure: the document is not written.
 func TestADocumentWithoutItsFiguresFails(t *testing.T) {
 	d := &document{o: options{mostUsers: 1000}, benches: benches{}}
-	if _, err := d.text(); err == nil || !strings.Contains(err.Error(), "CheckCached was not measured") {
+	if _, err := d.text(t.Context()); err == nil || !strings.Contains(err.Error(), "CheckCached was not measured") {
 		t.Errorf("%v", err)
 	}
 }

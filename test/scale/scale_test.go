@@ -143,7 +143,7 @@ type found struct {
 }
 
 func (s scenario) run() found {
-	l := &load{Rand: rand.New(rand.NewPCG(7, uint64(s.rate))), now: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC), //nolint:gosec // a simulation that repeats itself
+	l := &load{Rand: rand.New(rand.NewPCG(7, uint64(s.rate))), now: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC),
 		reads: map[string]float64{}, writes: map[string]float64{}}
 	for range s.rate * seconds {
 		s.does(l)
