@@ -5,7 +5,7 @@ ARCH ?= arm64
 LDFLAGS := -s -w
 PKGS := $(shell $(GO) list ./... 2>/dev/null | grep -v '/functions/')
 
-.PHONY: help run demo test test-functions test-javascript test-dynamodb test-conformance check lint cover generate build build-check synth diff deploy sam-local test-infra build-cli bench bench-import load costs fuzz performance scaling clean
+.PHONY: help run demo test test-attack test-functions test-javascript test-dynamodb test-conformance check lint cover generate build build-check synth diff deploy sam-local test-infra build-cli bench bench-import load costs fuzz performance scaling clean
 
 help: ## Show this list
 	@grep -hE '^[a-z][a-zA-Z-]*:.*## ' $(MAKEFILE_LIST) | sort | awk -F':.*## ' '{printf "  \033[1m%-16s\033[0m %s\n", $$1, $$2}'
@@ -18,6 +18,9 @@ demo: ## The same with the example organization filled in
 
 test: ## Run every test, with the race detector
 	$(GO) test -race ./...
+
+test-attack: ## Attack a server case by case (LANYARD_ATTACK_URL names a deployment; see docs/security.md)
+	$(GO) test -count=1 ./test/attack ./test/canary ./test/faults
 
 test-functions: ## Run every built function, and time its start, with a Lambda Runtime API on this machine
 	LANYARD_TEST_FUNCTIONS=all $(GO) test -count=1 -bench Start -benchtime 15x ./test/lambda

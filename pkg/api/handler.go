@@ -169,10 +169,23 @@ func (p *statusProbe) Header() http.Header         { return p.header }
 func (p *statusProbe) Write(b []byte) (int, error) { return len(b), nil }
 func (p *statusProbe) WriteHeader(s int)           { p.status = s }
 
+// identify establishes the facts of a request. A panic on the way admits nobody
+// and, as in the handler, its value, which may quote what was sent, is logged
+// nowhere.
+func (h *Handler) identify(r *http.Request, spec *Spec) (c *caller.Caller, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			h.o.Log.ErrorContext(r.Context(), "panic", "route", spec.ID, "kind", fmt.Sprintf("%T", v), "stack", string(debug.Stack()))
+			c, err = nil, errors.New("panic")
+		}
+	}()
+	return h.o.Identify(r, spec)
+}
+
 // serve is the pipeline of one matched request.
 func (h *Handler) serve(w http.ResponseWriter, r *http.Request, spec *Spec, run func(http.ResponseWriter, *http.Request)) {
 	start := h.o.Now()
-	c, err := h.o.Identify(r, spec)
+	c, err := h.identify(r, spec)
 	if c == nil {
 		c = &caller.Caller{}
 	}
