@@ -136,7 +136,7 @@ func (e *Engine) RoundTripper() http.RoundTripper { return e.Client }
 
 // perLetGo is after how many calls the mapped pages are let go; each touches some
 // dozens.
-const perLetGo = 16
+const perLetGo = 8
 
 // called counts a call, for Options.LeanMemory.
 func (e *Engine) called() {
