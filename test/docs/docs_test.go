@@ -126,7 +126,8 @@ func TestCommandsOfTheDocumentsWorkAsPrinted(t *testing.T) {
 				script = strings.ReplaceAll(script, "http://127.0.0.1:8080", origin)
 			}
 			script = freePorts(t, script)
-			cmd := exec.Command("bash", "-euo", "pipefail", "-c", script)
+			// Without pipefail, as in the shell that readers paste into.
+			cmd := exec.Command("bash", "-eu", "-c", script)
 			cmd.Dir, cmd.Env = dir, env
 			var out, failed bytes.Buffer
 			cmd.Stdout, cmd.Stderr = &out, &failed
