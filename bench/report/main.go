@@ -41,7 +41,7 @@ func main() {
 	flag.IntVar(&o.mostUsers, "most-users", 100_000, "1000000 adds a million users, and some minutes")
 	flag.DurationVar(&o.checks, "checks", time.Minute, "how long the load generator checks")
 	flag.DurationVar(&o.mixed, "mixed", 30*time.Second, "how long the mixed load lasts")
-	flag.IntVar(&o.signIns, "signins", 1000, "sign-ins at once")
+	flag.IntVar(&o.signIns, "sign-ins", 1000, "sign-ins at once")
 	flag.BoolVar(&o.skipPeers, "skip-peers", false, "leave out bench/peers, which takes minutes to compile the first time")
 	flag.StringVar(&o.transcript, "transcript", "", "keep everything that was printed here")
 	flag.Parse()
@@ -159,7 +159,7 @@ func (d *document) load(r *runner) error {
 		return err
 	}
 	file := filepath.Join(dir, "load.json")
-	_, err = r.run(".", "go", "run", "./test/load", "-serve", "bin/lanyard", "-signins", strconv.Itoa(d.o.signIns),
+	_, err = r.run(".", "go", "run", "./test/load", "-serve", "bin/lanyard", "-sign-ins", strconv.Itoa(d.o.signIns),
 		"-checks", d.o.checks.String(), "-mixed", d.o.mixed.String(), "-json", file)
 	r.said[len(r.said)-1] = strings.TrimSuffix(r.said[len(r.said)-1], " -json "+file)
 	if err != nil {
