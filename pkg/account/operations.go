@@ -25,7 +25,7 @@ func RegisterOperation(s *Service) api.Operation {
 		Table: []api.Use{
 			api.On("USER#*", api.Query, api.PutItem, api.DeleteItem, api.ConditionCheck),
 			api.On("EMAIL#*", api.BatchGetItem, api.PutItem, api.ConditionCheck),
-			api.On("USERNAME#*", api.BatchGetItem, api.PutItem),
+			api.On("USERNAME#*", api.BatchGetItem, api.PutItem, api.DeleteItem),
 			api.On("AUDIT#*", api.PutItem),
 			api.On("OUTBOX#*", api.PutItem),
 			api.On("THROTTLE#*", api.PutItem, api.UpdateItem),

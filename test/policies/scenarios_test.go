@@ -77,7 +77,7 @@ func (p *prover) spent(c *lanyardtest.Client, path string, body m) {
 
 func registration(p *prover) {
 	c := p.Client()
-	c.Post("/api/auth/register", m{"email": "ann@example.com", "password": pw}).Want(201)
+	c.Post("/api/auth/register", m{"email": "ann@example.com", "username": "ann.first", "password": pw}).Want(201)
 	c.Post("/api/auth/register", m{"email": "ann@example.com", "password": pw}).Want(201) // not verified yet
 	c.Post("/api/auth/resend-verification", m{"email": "ann@example.com"}).Want(202)
 	link := p.mailed("ann@example.com")
