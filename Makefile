@@ -5,7 +5,7 @@ ARCH ?= arm64
 LDFLAGS := -s -w
 PKGS := $(shell $(GO) list ./... 2>/dev/null | grep -v '/functions/')
 
-.PHONY: help run demo test test-attack test-functions test-javascript test-dynamodb test-conformance check lint cover generate build build-check synth diff deploy sam-local test-infra build-cli bench bench-import load costs fuzz performance scaling clean
+.PHONY: help run demo test test-attack test-functions test-javascript test-dynamodb test-conformance test-timing check lint cover generate build build-check synth diff deploy sam-local test-infra build-cli bench bench-import load costs fuzz performance scaling clean
 
 help: ## Show this list
 	@grep -hE '^[a-z][a-zA-Z-]*:.*## ' $(MAKEFILE_LIST) | sort | awk -F':.*## ' '{printf "  \033[1m%-16s\033[0m %s\n", $$1, $$2}'
@@ -37,6 +37,9 @@ test-conformance: ## Test vectors, JWT libraries, cookie jar and string lists of
 	@if command -v npm >/dev/null; then cd conformance && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error; \
 	else echo "no npm here: only the judges written in Go run"; fi
 	cd conformance && $(GO) vet . && $(GO) test -count=1 .
+
+test-timing: ## Whether service times tell who has an account (minutes, on a quiet machine)
+	LANYARD_TEST_TIMING=1 $(GO) test -count=1 -v -timeout 30m ./test/timing
 
 check: lint cover build ## Lint, coverage, generated files, all functions
 
