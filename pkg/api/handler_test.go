@@ -19,6 +19,7 @@ type echo struct {
 	handler  *api.Handler
 	observed []api.Observation
 	ran      []echoInput
+	cookie   string // the refresh cookie it was given
 }
 
 type echoInput struct {
@@ -41,7 +42,8 @@ func newEcho(t testing.TB) *echo {
 	e := &echo{}
 	op := api.New(api.Spec{
 		ID: "echo", Method: http.MethodPost, Path: "/echo/{name}", Tag: "Test", Summary: "Echo", Access: api.Public, Status: http.StatusOK,
-	}, func(_ context.Context, in *echoInput) (*echoOutput, error) {
+	}, func(ctx context.Context, in *echoInput) (*echoOutput, error) {
+		e.cookie = caller.Of(ctx).RefreshCookie
 		e.ran = append(e.ran, *in)
 		return &echoOutput{Body: in.Body}, nil
 	})
