@@ -172,10 +172,10 @@ func (p *statusProbe) WriteHeader(s int)           { p.status = s }
 // identify establishes the facts of a request. A panic on the way admits nobody
 // and, as in the handler, its value, which may quote what was sent, is logged
 // nowhere.
-func (h *Handler) identify(r *http.Request, spec *Spec) (c *caller.Caller, err error) {
+func (h *Handler) identify(ctx context.Context, r *http.Request, spec *Spec) (c *caller.Caller, err error) {
 	defer func() {
 		if v := recover(); v != nil {
-			h.o.Log.ErrorContext(r.Context(), "panic", "route", spec.ID, "kind", fmt.Sprintf("%T", v), "stack", string(debug.Stack()))
+			h.o.Log.ErrorContext(ctx, "panic", "route", spec.ID, "kind", fmt.Sprintf("%T", v), "stack", string(debug.Stack()))
 			c, err = nil, errors.New("panic")
 		}
 	}()
@@ -185,7 +185,7 @@ func (h *Handler) identify(r *http.Request, spec *Spec) (c *caller.Caller, err e
 // serve is the pipeline of one matched request.
 func (h *Handler) serve(w http.ResponseWriter, r *http.Request, spec *Spec, run func(http.ResponseWriter, *http.Request)) {
 	start := h.o.Now()
-	c, err := h.identify(r, spec)
+	c, err := h.identify(r.Context(), r, spec)
 	if c == nil {
 		c = &caller.Caller{}
 	}
