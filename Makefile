@@ -19,7 +19,7 @@ demo: ## The same with the example organization filled in
 test: ## Run every test, with the race detector
 	$(GO) test -race ./...
 
-test-attack: ## Attack a server case by case (LANYARD_ATTACK_URL names a deployment; see docs/security.md)
+test-attack: ## Attack a server case by case (LANYARD_TEST_ATTACK_URL names a deployment; see docs/security.md)
 	$(GO) test -count=1 ./test/attack ./test/canary ./test/faults
 
 test-functions: ## Run every built function, and time its start, with a Lambda Runtime API on this machine

@@ -3,7 +3,7 @@
 // positive control: the same request without the attack works, so that a server
 // that refuses everything fails too.
 //
-// The world runs in process behind a loopback listener. With LANYARD_ATTACK_URL
+// The world runs in process behind a loopback listener. With LANYARD_TEST_ATTACK_URL
 // the cases that need nothing but HTTP run against the deployment there; use one
 // that holds nobody's data.
 package attack
@@ -37,7 +37,7 @@ func attacks() []attack {
 }
 
 func TestAttacks(t *testing.T) {
-	url := strings.TrimSuffix(os.Getenv("LANYARD_ATTACK_URL"), "/")
+	url := strings.TrimSuffix(os.Getenv("LANYARD_TEST_ATTACK_URL"), "/")
 	for _, a := range attacks() {
 		t.Run(a.id+" "+a.does, func(t *testing.T) {
 			if url != "" && !a.remote {

@@ -1,7 +1,6 @@
 package lambda
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -14,6 +13,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/lanyard-auth/lanyard/internal/lanyardtest"
 )
 
 // function is a built function under a Lambda Runtime API of its own, as in one
@@ -24,7 +25,7 @@ type function struct {
 	name   string
 	cmd    *exec.Cmd
 	server *httptest.Server
-	output *bytes.Buffer
+	output *lanyardtest.Buffer // written to while the process runs
 
 	invoking sync.Mutex
 	count    int
@@ -66,7 +67,7 @@ const runtimePrefix = "/2018-06-01/runtime/"
 // asks for its first event.
 func start(name, binary string, env []string) (*function, error) {
 	f := &function{
-		name: name, output: &bytes.Buffer{}, queue: make(chan invocation), answers: make(chan answer, 1),
+		name: name, output: &lanyardtest.Buffer{}, queue: make(chan invocation), answers: make(chan answer, 1),
 		ready: make(chan struct{}), exited: make(chan struct{}),
 	}
 	f.server = httptest.NewServer(f)
