@@ -3,9 +3,8 @@ SHELL := /bin/bash
 GO ?= go
 ARCH ?= arm64
 LDFLAGS := -s -w
-PKGS := $(shell $(GO) list ./... 2>/dev/null | grep -v '/functions/')
 
-.PHONY: help run demo test test-attack test-functions test-javascript test-dynamodb test-conformance test-timing check lint cover generate build build-check synth diff deploy sam-local test-infra build-cli bench bench-import load costs fuzz performance scaling clean
+.PHONY: help run demo test test-race test-attack test-functions test-javascript test-dynamodb test-conformance test-timing check lint cover generate build build-check synth diff deploy sam-local test-infra build-cli bench bench-import load costs fuzz performance scaling clean
 
 help: ## Show this list
 	@grep -hE '^[a-z][a-zA-Z-]*:.*## ' $(MAKEFILE_LIST) | sort | awk -F':.*## ' '{printf "  \033[1m%-16s\033[0m %s\n", $$1, $$2}'
@@ -16,8 +15,14 @@ run: ## Serve the API on http://127.0.0.1:8080, data in .lanyard
 demo: ## The same with the example organization filled in
 	$(GO) run ./cmd/lanyard serve --demo
 
-test: ## Run every test, with the race detector
-	$(GO) test -race ./...
+# The suites of test/ drive the whole product through thousands of requests,
+# which the race detector makes five times as long: test-race is for them.
+test: ## Run every test, those of the packages with the race detector
+	$(GO) test -race $$($(GO) list ./... | grep -v -e /functions/ -e /lanyard/test/)
+	$(GO) test ./test/...
+
+test-race: ## The suites of test/ with the race detector, too
+	$(GO) test -race ./test/...
 
 test-attack: ## Attack a server case by case (LANYARD_TEST_ATTACK_URL names a deployment; see docs/security.md)
 	$(GO) test -count=1 ./test/attack ./test/canary ./test/faults
