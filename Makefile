@@ -55,7 +55,7 @@ lint: ## gofmt, vet and golangci-lint with the checked-in settings
 	bin/golangci-lint run ./...
 
 cover: ## Statement coverage of pkg/..., which must be at least 90 %
-	@$(GO) test -coverpkg=./pkg/... -coverprofile=coverage.out ./... >/dev/null || { echo "tests failed; run make test"; exit 1; }
+	@$(GO) test -coverpkg=./pkg/... -coverprofile=coverage.out ./... >coverage.txt 2>&1 || { grep -v -e '^ok ' -e 'no test files' -e 'coverage:' coverage.txt; exit 1; }
 	@$(GO) run ./internal/coverage -profile coverage.out -least 90
 
 generate: ## Write the files that follow from the operations and the configuration
@@ -122,5 +122,5 @@ fuzz: ## Each fuzz target for ten seconds
 	tools/fuzz.sh 10s
 
 clean: ## Remove what was built
-	rm -rf bin dist coverage.out
+	rm -rf bin dist coverage.out coverage.txt
 

@@ -157,7 +157,8 @@ func (s *Spec) errorStatuses() []int {
 	if s.Access != Public || strings.HasPrefix(s.Path, "/api/auth/") {
 		out = append(out, http.StatusUnauthorized)
 	}
-	if strings.Contains(s.Path, "{") {
+	// A body may name somebody or something that is missing, too.
+	if strings.Contains(s.Path, "{") || s.Writes() && (s.Access == User || s.Access == SuperAdmin) {
 		out = append(out, http.StatusNotFound)
 	}
 	if s.Writes() {
