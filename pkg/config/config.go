@@ -54,7 +54,6 @@ type Keys struct {
 	Source    string        `env:"KEYS_SOURCE" envDefault:"file" oneof:"file,env,ssm" doc:"Where the key ring is kept."`
 	Ring      string        `env:"KEYS" secret:"true" doc:"The key ring itself as JSON, for LANYARD_KEYS_SOURCE=env."`
 	Name      string        `env:"KEYS_NAME" doc:"SSM parameter (SecureString) that holds the key ring."`
-	KMSKey    string        `env:"KEYS_KMS" doc:"KMS key that signs ES256 access tokens instead of a key in the ring."`
 	Algorithm string        `env:"KEYS_ALGORITHM" envDefault:"ES256" oneof:"ES256,EdDSA,HS256" doc:"Algorithm of new signing keys."`
 	Reload    time.Duration `env:"KEYS_RELOAD" envDefault:"60s" min:"1s" max:"1h" doc:"How long a loaded key ring is used before it is read again."`
 	Rotate    time.Duration `env:"KEYS_ROTATE" envDefault:"720h" min:"1h" max:"8760h" doc:"Age at which the scheduled function replaces the signing key."`
