@@ -6,6 +6,7 @@
 // same site; that one must then name the page's in LANYARD_CORS_ORIGINS.
 export function createClient(origin = "") {
   let refreshing; // of this tab; another tab may do the same at the same time
+  let refreshed = 0; // how often that went well
 
   const send = (method, path, body) =>
     fetch(origin + path, {
@@ -15,18 +16,24 @@ export function createClient(origin = "") {
       body: body === undefined ? undefined : JSON.stringify(body),
     });
 
-  const refresh = async () => {
-    refreshing ??= send("POST", "/api/auth/refresh").finally(() => (refreshing = undefined));
-    return (await refreshing).ok;
+  // refresh renews the session, unless that happened since a request was sent.
+  const refresh = async (before) => {
+    if (refreshed > before) return true;
+    refreshing ??= send("POST", "/api/auth/refresh").finally(() => (refreshing = undefined)).then((answer) => {
+      refreshed += answer.ok;
+      return answer.ok;
+    });
+    return refreshing;
   };
 
   // call answers with the body, or throws the problem. A 401 because the
   // access token ended is met by one refresh and one more try.
   const call = async (method, path, body) => {
+    const before = refreshed;
     let answer = await send(method, path, body);
     if (answer.status === 401 && !path.startsWith("/api/auth/login")) {
       const { code } = await answer.clone().json();
-      if (["unauthenticated", "token_expired"].includes(code) && (await refresh())) {
+      if (["unauthenticated", "token_expired"].includes(code) && (await refresh(before))) {
         answer = await send(method, path, body);
       }
     }
