@@ -259,6 +259,27 @@ func (w *World) State(userID string) *account.State {
 	return st
 }
 
+// Dump gives everything in the table as text, for tests that look for what must
+// not be there.
+func (w *World) Dump() string {
+	w.T.Helper()
+	var out strings.Builder
+	err := w.Store.Scan(context.Background(), 0, 1, nil, func(records []table.Record, _ table.Position) error {
+		for _, r := range records {
+			var it map[string]any
+			if err := r.Decode(&it); err != nil {
+				return err
+			}
+			fmt.Fprintln(&out, it)
+		}
+		return nil
+	})
+	if err != nil {
+		w.T.Fatalf("dump the table: %v", err)
+	}
+	return out.String()
+}
+
 // Password is the password of users that the kit makes.
 const Password = "correct horse battery staple"
 

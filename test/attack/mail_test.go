@@ -1,7 +1,6 @@
 package attack
 
 import (
-	"context"
 	"fmt"
 	"net/http"
 	"strings"
@@ -12,7 +11,6 @@ import (
 	"github.com/pquerna/otp/totp"
 
 	"github.com/lanyard-auth/lanyard/internal/lanyardtest"
-	"github.com/lanyard-auth/lanyard/pkg/table"
 )
 
 // askReset has a reset mailed and gives its token.
@@ -24,26 +22,6 @@ func askReset(w *lanyardtest.World, email string) string {
 
 func reset(w *lanyardtest.World, token, pw string) *lanyardtest.Answer {
 	return w.Client().Post("/api/auth/reset-password", m{"token": token, "newPassword": pw})
-}
-
-// dump gives everything in the table as text.
-func dump(t *testing.T, w *lanyardtest.World) string {
-	t.Helper()
-	var out strings.Builder
-	err := w.Store.Scan(context.Background(), 0, 1, nil, func(records []table.Record, _ table.Position) error {
-		for _, r := range records {
-			var it map[string]any
-			if err := r.Decode(&it); err != nil {
-				return err
-			}
-			fmt.Fprintln(&out, it)
-		}
-		return nil
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return out.String()
 }
 
 func mailAttacks() []attack {
@@ -238,9 +216,9 @@ func mailAttacks() []attack {
 			c.Post("/api/organizations/"+org+"/invitations", m{"email": "guest@example.com", "role": "viewer"}).Want(201)
 			w.Client().Post("/api/auth/register", m{"email": "new@example.com", "password": password}).Want(201)
 			w.Client().Post("/api/auth/forgot-password", m{"email": victim}).Want(202)
-			queued := dump(t, w) // with the mails still waiting
+			queued := w.Dump() // with the mails still waiting
 			for _, token := range []string{w.MailedToken(victim), w.MailedToken("guest@example.com"), w.MailedToken("new@example.com")} {
-				for where, text := range map[string]string{"the queue": queued, "the table": dump(t, w), "the log": w.Logs.String()} {
+				for where, text := range map[string]string{"the queue": queued, "the table": w.Dump(), "the log": w.Logs.String()} {
 					if strings.Contains(text, token) || strings.Contains(text, token[len(token)-24:]) {
 						t.Errorf("a token is in %s", where)
 					}

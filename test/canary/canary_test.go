@@ -6,7 +6,6 @@ package canary
 
 import (
 	"bytes"
-	"context"
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
@@ -26,7 +25,6 @@ import (
 	"github.com/lanyard-auth/lanyard/internal/lanyardtest"
 	"github.com/lanyard-auth/lanyard/pkg/assembly"
 	"github.com/lanyard-auth/lanyard/pkg/metrics"
-	"github.com/lanyard-auth/lanyard/pkg/table"
 )
 
 var errLine = errors.New("connection reset by peer")
@@ -71,26 +69,6 @@ func served(t *testing.T, s *catalogtest.Scenario) *httptest.Server {
 	server := httptest.NewServer(h)
 	t.Cleanup(server.Close)
 	return server
-}
-
-// dump gives everything in the table as text.
-func dump(t *testing.T, s *catalogtest.Scenario) string {
-	t.Helper()
-	var out strings.Builder
-	err := s.Store.Scan(context.Background(), 0, 1, nil, func(records []table.Record, _ table.Position) error {
-		for _, r := range records {
-			var it map[string]any
-			if err := r.Decode(&it); err != nil {
-				return err
-			}
-			fmt.Fprintln(&out, it)
-		}
-		return nil
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return out.String()
 }
 
 // bodies are a request's body whole and in forms that are refused at different
@@ -249,7 +227,7 @@ func TestNoSecretIsWhereItShouldNotBe(t *testing.T) {
 		}
 	}
 	s.Settle()
-	for where, text := range map[string]string{"log and metrics": s.Logs.String(), "table and trail": dump(t, s)} {
+	for where, text := range map[string]string{"log and metrics": s.Logs.String(), "table and trail": s.Dump()} {
 		if kinds := found(text, c.known); len(kinds) > 0 {
 			t.Errorf("%s: the %v", where, kinds)
 		}

@@ -97,26 +97,6 @@ func claims(t *testing.T, access string) map[string]any {
 	return out
 }
 
-// dump gives everything in the table as text.
-func dump(t *testing.T, w *lanyardtest.World) string {
-	t.Helper()
-	var out strings.Builder
-	err := w.Store.Scan(t.Context(), 0, 1, nil, func(records []table.Record, _ table.Position) error {
-		for _, r := range records {
-			var it map[string]any
-			if err := r.Decode(&it); err != nil {
-				return err
-			}
-			fmt.Fprintln(&out, it)
-		}
-		return nil
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return out.String()
-}
-
 func TestSignInNeedsTheSecondFactor(t *testing.T) {
 	w := lanyardtest.Start(t)
 	v := enrolled(w, "alice@example.com")
@@ -358,7 +338,7 @@ func TestF8_ASecretIsInForceAfterConfirmationAndNeverShownAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.Post("/api/auth/mfa/totp/confirm", map[string]any{"code": late}).Problem(409, "mfa_not_active")
-	dump := dump(t, w)
+	dump := w.Dump()
 	for _, form := range []string{secret, string(raw), fmt.Sprintf("%x", raw)} {
 		if strings.Contains(dump, form) || strings.Contains(w.Logs.String(), form) {
 			t.Errorf("the secret is readable in the table or the log")
@@ -405,7 +385,7 @@ func TestF11_RecoveryCodesWorkOnceAndAreReplacedWhole(t *testing.T) {
 	// A recovery code can renew the set too, and is used up by it.
 	again := c.Post("/api/auth/mfa/recovery-codes", map[string]any{"password": lanyardtest.Password, "code": fresh[2].(string)}).Want(200).Value("recoveryCodes").([]any)
 	verify(c, v.pending(c), fresh[2].(string)).Problem(401, "invalid_mfa_code")
-	dump := dump(t, w)
+	dump := w.Dump()
 	for _, code := range append(v.codes, again[0].(string)) {
 		if strings.Contains(dump, code) || strings.Contains(dump, strings.ReplaceAll(code, "-", "")) {
 			t.Error("a recovery code is readable in the table")

@@ -57,7 +57,8 @@ type row struct {
 	mails     int      // to the user's address, when all is settled
 }
 
-func login(p *place) {
+// forgot asks for a reset mail and keeps its token.
+func forgot(p *place) {
 	p.Client().Post("/api/auth/forgot-password", m{"email": p.email}).Want(202)
 	p.token = p.mailed()
 }
@@ -114,11 +115,11 @@ func rows() []row {
 			return p.Client().Post("/api/auth/forgot-password", m{"email": p.email})
 		}, status: 202, events: []string{"password.reset_requested success"}, mails: 1},
 		{operation: "auth-forgot-password", name: "an unknown address", send: nobody("POST", "/api/auth/forgot-password", m{"email": "nobody@example.com"}), status: 202},
-		{operation: "auth-reset-password", name: "by the mailed token", prepare: login, send: func(p *place) *lanyardtest.Answer {
+		{operation: "auth-reset-password", name: "by the mailed token", prepare: forgot, send: func(p *place) *lanyardtest.Answer {
 			return p.Client().Post("/api/auth/reset-password", m{"token": p.token, "newPassword": newPassword})
 		}, status: 204, events: []string{"password.reset success"}, mails: 1},
 		{operation: "auth-reset-password", name: "a token of nobody", send: nobody("POST", "/api/auth/reset-password", m{"token": "lyr_nonsense", "newPassword": newPassword}), status: 422, code: "invalid_or_expired_token"},
-		{operation: "auth-reset-password-link", name: "the page", prepare: login, send: func(p *place) *lanyardtest.Answer { return p.Client().Get("/api/auth/reset-password/" + p.token) }, status: 200},
+		{operation: "auth-reset-password-link", name: "the page", prepare: forgot, send: func(p *place) *lanyardtest.Answer { return p.Client().Get("/api/auth/reset-password/" + p.token) }, status: 200},
 		{operation: "auth-change-password", name: "with the present one", send: as("POST", "/api/auth/change-password", m{"currentPassword": pw, "newPassword": newPassword}), status: 204, events: []string{"password.changed success"}, mails: 1},
 		{operation: "auth-change-password", name: "with another", send: as("POST", "/api/auth/change-password", m{"currentPassword": pw + "!", "newPassword": newPassword}), status: 401, code: "invalid_credentials", events: []string{"password.changed failure"}},
 		{operation: "auth-check-password-needed", name: "known", send: func(p *place) *lanyardtest.Answer {
