@@ -44,7 +44,7 @@ func (c *adminCreateCommand) Run(ctx context.Context, p *process) (err error) {
 	if err != nil {
 		return err
 	}
-	d, err := c.deployment(ctx, p)
+	d, err := c.deployment(ctx, p, c.orRehearse())
 	if err != nil {
 		return err
 	}
@@ -104,7 +104,7 @@ users is audited.
 
 // Run lists.
 func (c *adminListCommand) Run(ctx context.Context, p *process) (err error) {
-	d, err := c.deployment(ctx, p)
+	d, err := c.deployment(ctx, p, refuseAbsent)
 	if err != nil {
 		return err
 	}
@@ -179,7 +179,7 @@ type onUser struct {
 
 // run does something to the user, or rehearses it, and says what.
 func (c *onUser) run(ctx context.Context, p *process, command, did string, act func(context.Context, operator.Acts, string) error) (err error) {
-	d, err := c.deployment(ctx, p)
+	d, err := c.deployment(ctx, p, refuseAbsent)
 	if err != nil {
 		return err
 	}

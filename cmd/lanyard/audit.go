@@ -173,7 +173,7 @@ func (auditSearchCommand) Help() string {
 
 // Run searches.
 func (c *auditSearchCommand) Run(ctx context.Context, p *process) (err error) {
-	d, err := c.deployment(ctx, p)
+	d, err := c.deployment(ctx, p, refuseAbsent)
 	if err != nil {
 		return err
 	}
@@ -237,7 +237,7 @@ func (c *auditTailCommand) Run(ctx context.Context, p *process) (err error) {
 	if c.Interval <= 0 {
 		return usage{errors.New("--interval: expected a time such as 2s")}
 	}
-	d, err := c.deployment(ctx, p)
+	d, err := c.deployment(ctx, p, refuseAbsent)
 	if err != nil {
 		return err
 	}
@@ -351,7 +351,7 @@ for LANYARD_AUDIT_RETENTION.
 
 // Run exports.
 func (c *auditExportCommand) Run(ctx context.Context, p *process) (err error) {
-	d, err := c.deployment(ctx, p)
+	d, err := c.deployment(ctx, p, refuseAbsent)
 	if err != nil {
 		return err
 	}

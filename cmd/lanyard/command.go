@@ -40,8 +40,12 @@ type wanting struct{ error }
 // usage says that the command line or the configuration is wrong.
 type usage struct{ error }
 
+// refusal says that what a command was to work on is not there.
+type refusal struct{ error }
+
 func (e wanting) Unwrap() error { return e.error }
 func (e usage) Unwrap() error   { return e.error }
+func (e refusal) Unwrap() error { return e.error }
 
 // execute runs one command line and gives its exit code.
 func execute(ctx context.Context, args []string, p *process) int {
@@ -78,6 +82,8 @@ func exitCode(ctx context.Context, err error) int {
 		return exitWanting
 	case errors.As(err, &usage{}):
 		return exitUsage
+	case errors.As(err, &refusal{}):
+		return exitRefused
 	case ctx.Err() != nil && errors.Is(err, ctx.Err()):
 		return exitInterrupted
 	case errors.As(err, &refused):
@@ -131,13 +137,31 @@ func (w *where) configuration(environ []string) (config.Config, error) {
 	return cfg, nil
 }
 
+// ifAbsent is what a command does where nothing has been stored yet.
+type ifAbsent int
+
+const (
+	refuseAbsent  ifAbsent = iota // it is for what is there: a mistyped directory must not look like an empty deployment
+	makeAbsent                    // it makes what is not there
+	pretendAbsent                 // it rehearses that, in memory
+	reportAbsent                  // it looks for itself
+)
+
+// orRehearse is what a command that makes something does under --dry-run.
+func (f dryRun) orRehearse() ifAbsent {
+	if f.DryRun {
+		return pretendAbsent
+	}
+	return makeAbsent
+}
+
 // open reads the configuration and opens the table.
-func (w *where) open(ctx context.Context, environ []string) (config.Config, *store, error) {
+func (w *where) open(ctx context.Context, environ []string, absent ifAbsent) (config.Config, *store, error) {
 	cfg, err := w.configuration(environ)
 	if err != nil {
 		return cfg, nil, err
 	}
-	s, err := openStore(ctx, cfg, w.Data)
+	s, err := openStore(ctx, cfg, w.Data, absent)
 	return cfg, s, err
 }
 

@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"testing"
@@ -90,7 +92,7 @@ func TestHelpAndVersionEndTheCommand(t *testing.T) {
 }
 
 func TestWrongUseIsToldApartFromFailure(t *testing.T) {
-	dir := shortDir(t)
+	dir := withAdmin(t)
 	for name, c := range map[string]struct {
 		args []string
 		code int
@@ -108,6 +110,46 @@ func TestWrongUseIsToldApartFromFailure(t *testing.T) {
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
 	lanyardIn(ended, environ(), "", "export", "--data", dir).want(t, exitInterrupted)
+}
+
+func TestACommandForWhatIsThereMakesNothing(t *testing.T) {
+	dir := shortDir(t)
+	file := filepath.Join(dir, "users.jsonl")
+	if err := os.WriteFile(file, []byte(`{"id":"7","email":"ann@team.example"}`+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	nowhere := filepath.Join(dir, "mistyped")
+	for _, args := range [][]string{
+		{"admin", "list"}, {"admin", "list", "--users"}, {"admin", "suspend", "ann@team.example"}, {"admin", "role", "ann@team.example", "ADMIN"},
+		{"keys", "list"}, {"keys", "rotate", "--force"}, {"keys", "retire", "x"}, {"audit", "search"}, {"audit", "export"}, {"audit", "tail"},
+		{"mail", "list"}, {"mail", "resend", "--dead"}, {"export"}, {"export", "--with-secrets", filepath.Join(dir, "backup.jsonl")},
+		{"import", "users", file, "--verify"}, {"import", "batch", "--rollback", "b"},
+		{"migrate", "status"}, {"migrate", "verify"}, {"migrate", "down", "--to", "1"},
+	} {
+		got := lanyard(t, "", append(args, "--data", nowhere)...).want(t, exitRefused).says(t, "there is no "+nowhere, "--data")
+		if got.out != "" {
+			t.Errorf("%v said %q", args, got.out)
+		}
+	}
+	// What would make a deployment can be rehearsed without one.
+	lanyard(t, "", "import", "users", file, "--dry-run", "--data", nowhere).want(t, exitDone).says(t, "1 would be imported")
+	lanyard(t, "a phrase nobody has used before\n", "admin", "create", "--email", "root@example.com", "--dry-run", "--data", nowhere).want(t, exitDone)
+	lanyard(t, "", "migrate", "up", "--dry-run", "--data", nowhere).want(t, exitDone)
+	if made, err := os.ReadDir(dir); err != nil || len(made) != 1 {
+		t.Errorf("made: %v, %v", made, err)
+	}
+
+	data := withAdmin(t)
+	lanyard(t, "", "admin", "list", "--data", data, "--table", "lanyrad").want(t, exitRefused).says(t, "no table lanyrad")
+	if err := os.Rename(filepath.Join(data, keysFile), filepath.Join(data, "aside")); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{{"keys", "list"}, {"admin", "list"}, {"export", "--with-secrets"}} {
+		lanyard(t, "", append(args, "--data", data)...).want(t, exitRefused).says(t, "keys.json")
+	}
+	if _, err := os.Stat(filepath.Join(data, keysFile)); err == nil {
+		t.Error("a key ring was made beside data that another has sealed")
+	}
 }
 
 func TestExitCodesClassFaults(t *testing.T) {

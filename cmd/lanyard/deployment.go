@@ -31,12 +31,12 @@ type deployment struct {
 func (d *deployment) Close() error { return d.store.Close() }
 
 // deployment opens the table and the keys.
-func (w *where) deployment(ctx context.Context, p *process) (*deployment, error) {
-	cfg, store, err := w.open(ctx, p.environ)
+func (w *where) deployment(ctx context.Context, p *process, absent ifAbsent) (*deployment, error) {
+	cfg, store, err := w.open(ctx, p.environ, absent)
 	if err != nil {
 		return nil, err
 	}
-	keys, err := openKeys(ctx, cfg, w.Data)
+	keys, err := openKeys(ctx, cfg, w.Data, absent)
 	if err != nil {
 		return nil, errors.Join(err, store.Close())
 	}

@@ -122,17 +122,17 @@ func (c *doctorCommand) deployment(ctx context.Context, p *process) (r doctor.Re
 		return true
 	}
 	const fix = "is --data the directory that lanyard serve has? It makes what is not there"
-	noStore := cfg.Dynamo == "" && missing("table", "dynamo.db", fix)
-	noKeys := cfg.Keys.Source == "file" && missing("keys", "keys.json", fix)
+	noStore := cfg.Dynamo == "" && missing("table", storeFile, fix)
+	noKeys := cfg.Keys.Source == "file" && missing("keys", keysFile, fix)
 	if noStore || noKeys {
 		return r, nil
 	}
-	store, err := findStore(ctx, cfg, c.Data, false)
+	store, err := openStore(ctx, cfg, c.Data, reportAbsent)
 	if err != nil {
 		return doctor.Report{{Check: "table", Result: doctor.Failed, Detail: err.Error()}}, nil
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
-	keys, err := openKeys(ctx, cfg, c.Data)
+	keys, err := openKeys(ctx, cfg, c.Data, refuseAbsent)
 	if err != nil {
 		return doctor.Report{{Check: "keys", Result: doctor.Failed, Detail: err.Error(), Fix: "check LANYARD_KEYS_SOURCE and what it names"}}, nil
 	}

@@ -40,14 +40,14 @@ func (c *exportCommand) Run(ctx context.Context, p *process) error {
 }
 
 func (c *exportCommand) run(ctx context.Context, environ []string, out, notes io.Writer) (err error) {
-	cfg, store, err := c.open(ctx, environ)
+	cfg, store, err := c.open(ctx, environ, refuseAbsent)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
 	o := export.Options{Secrets: c.WithSecrets, Now: time.Now, Pace: pace(c.Rate)}
 	if c.WithSecrets {
-		keys, err := openKeys(ctx, cfg, c.Data)
+		keys, err := openKeys(ctx, cfg, c.Data, refuseAbsent)
 		if err != nil {
 			return fmt.Errorf("the key ring is part of an export with secrets: %w", err)
 		}
@@ -144,7 +144,11 @@ func (c *restoreCommand) run(ctx context.Context, environ []string, out, notes i
 		fmt.Fprintf(out, "%s is whole: %d items, secrets %t, key ring %t; nothing was written\n", c.File, sum.Items, sum.Header.Secrets, sum.Keys != nil)
 		return nil
 	}
-	cfg, store, err := c.open(ctx, environ)
+	absent := makeAbsent
+	if c.Verify {
+		absent = refuseAbsent
+	}
+	cfg, store, err := c.open(ctx, environ, absent)
 	if err != nil {
 		return err
 	}
@@ -190,7 +194,7 @@ func (c *restoreCommand) placeKeys(ctx context.Context, cfg config.Config, raw [
 	if _, err := token.ParseRing(raw); err != nil {
 		return "", fmt.Errorf("key ring of %s: %w", c.File, err)
 	}
-	path := filepath.Join(c.Data, "keys.json")
+	path := filepath.Join(c.Data, keysFile)
 	switch {
 	case c.KeysTo != "":
 		path = c.KeysTo

@@ -63,7 +63,11 @@ func (c *importCommand) Run(ctx context.Context, p *process) (err error) {
 	if err := c.check(); err != nil {
 		return usage{err}
 	}
-	d, err := c.deployment(ctx, p)
+	absent := c.orRehearse()
+	if c.Verify || c.Rollback != "" {
+		absent = refuseAbsent
+	}
+	d, err := c.deployment(ctx, p, absent)
 	if err != nil {
 		return err
 	}
@@ -91,6 +95,16 @@ func (c *importCommand) check() error {
 		return errors.New("--dry-run and --verify exclude each other")
 	case c.HashConfig != "" && c.From != "firebase":
 		return errors.New("--hash-config goes with --from firebase")
+	}
+	if c.File != "" {
+		if _, err := os.Stat(c.File); err != nil {
+			return err
+		}
+	}
+	for flag, name := range map[string]string{"--source": c.Source, "--batch": c.Batch, "--rollback": c.Rollback} {
+		if err := importer.CheckName(name); name != "" && err != nil {
+			return fmt.Errorf("%s: %w", flag, err)
+		}
 	}
 	switch c.From {
 	case "cognito", "auth0", "supabase", "firebase", "keycloak":

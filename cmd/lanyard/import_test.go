@@ -81,7 +81,12 @@ func TestImportRefusesWhatContradictsItself(t *testing.T) {
 	}
 	for _, args := range [][]string{
 		{"import", "users", filepath.Join(dir, "nowhere")}, {"import", "users", users, "--batch", "a b"}, {"import", "users", users, "--source", "#"},
-		{"import", "users", filepath.Join(dir, "firebase.json"), "--from", "firebase", "--hash-config", users}, {"import", "batch", "--rollback", "a b"},
+		{"import", "batch", "--rollback", "a b"},
+	} {
+		lanyard(t, "", append(args, "--data", shortDir(t))...).want(t, exitUsage)
+	}
+	for _, args := range [][]string{
+		{"import", "users", filepath.Join(dir, "firebase.json"), "--from", "firebase", "--hash-config", users},
 		{"import", "users", users, "--report", filepath.Join(dir, "nowhere", "x")}, {"import", "users", filepath.Join(dir, "auth0.ndjson"), "--from", "keycloak"},
 	} {
 		lanyard(t, "", append(args, "--data", shortDir(t))...).want(t, exitFailed)

@@ -5,6 +5,8 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"path/filepath"
 	"strconv"
 	"time"
@@ -20,8 +22,24 @@ import (
 	"github.com/lanyard-auth/lanyard/pkg/token/keystore"
 )
 
-// openKeys opens the key ring; the file source makes one on the first run.
-func openKeys(ctx context.Context, cfg config.Config, dir string) (token.Source, error) {
+// keysFile is the key ring in the directory of the embedded store.
+const keysFile = "keys.json"
+
+// openKeys opens the key ring. Where the source is a file and there is none,
+// absent says what becomes of it.
+func openKeys(ctx context.Context, cfg config.Config, dir string, absent ifAbsent) (token.Source, error) {
+	if cfg.Keys.Source == "file" && absent != makeAbsent {
+		path := filepath.Join(dir, keysFile)
+		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+			if absent == pretendAbsent {
+				return newKeys(cfg)
+			}
+			if _, err := os.Stat(filepath.Join(dir, storeFile)); cfg.Dynamo == "" && errors.Is(err, fs.ErrNotExist) {
+				return nil, refusal{fmt.Errorf("there is no %s: %s", path, whichData)}
+			}
+			return nil, refusal{fmt.Errorf("there is no %s: bring back the key ring that belongs to the data; where there was none, lanyard serve makes it", path)}
+		}
+	}
 	var source token.Source
 	if cfg.Keys.Source == "env" {
 		ring, err := keystore.FromString(cfg.Keys.Ring)
@@ -46,12 +64,21 @@ func openKeys(ctx context.Context, cfg config.Config, dir string) (token.Source,
 	return cached, nil
 }
 
+// newKeys makes a ring that is gone with the process.
+func newKeys(cfg config.Config) (token.Source, error) {
+	ring, err := token.NewRing(token.Algorithm(cfg.Keys.Algorithm), time.Now(), rand.Reader)
+	if err != nil {
+		return nil, fmt.Errorf("make a key ring: %w", err)
+	}
+	return token.Static(ring), nil
+}
+
 // keyStore gives the place of the key ring, where it can be changed.
 func keyStore(ctx context.Context, cfg config.Config, dir string) (keystore.Store, error) {
 	switch cfg.Keys.Source {
 	case "file":
 		return keystore.NewFile(keystore.FileConfig{
-			Path: filepath.Join(dir, "keys.json"), Algorithm: token.Algorithm(cfg.Keys.Algorithm), Now: time.Now, Rand: rand.Reader,
+			Path: filepath.Join(dir, keysFile), Algorithm: token.Algorithm(cfg.Keys.Algorithm), Now: time.Now, Rand: rand.Reader,
 		})
 	case "ssm":
 		sdk, err := awsconfig.LoadDefaultConfig(ctx)
@@ -126,7 +153,7 @@ func (c *keysListCommand) Run(ctx context.Context, p *process) error {
 	if err != nil {
 		return err
 	}
-	keys, err := openKeys(ctx, cfg, c.Data)
+	keys, err := openKeys(ctx, cfg, c.Data, refuseAbsent)
 	if err != nil {
 		return err
 	}
@@ -249,7 +276,7 @@ type keyChange struct {
 // as failed.
 func changeKeys(ctx context.Context, p *process, c keyChange, command string,
 	change func(config.Config, *token.Ring) (*token.Ring, audit.Event, error)) (err error) {
-	d, err := c.deployment(ctx, p)
+	d, err := c.deployment(ctx, p, refuseAbsent)
 	if err != nil {
 		return err
 	}

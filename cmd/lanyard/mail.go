@@ -39,7 +39,7 @@ three hours, or at once when the server refuses it for good; it is kept two week
 
 // Run lists.
 func (c *mailListCommand) Run(ctx context.Context, p *process) (err error) {
-	d, err := c.deployment(ctx, p)
+	d, err := c.deployment(ctx, p, refuseAbsent)
 	if err != nil {
 		return err
 	}
@@ -96,7 +96,7 @@ func (c *mailResendCommand) Run(ctx context.Context, p *process) (err error) {
 	if (len(c.ID) == 0) != c.Dead {
 		return usage{errors.New("mail resend: give ids, or --dead")}
 	}
-	d, err := c.deployment(ctx, p)
+	d, err := c.deployment(ctx, p, refuseAbsent)
 	if err != nil {
 		return err
 	}

@@ -45,7 +45,7 @@ program has ended.
 
 // Run migrates up.
 func (c *migrateUpCommand) Run(ctx context.Context, p *process) error {
-	return c.with(ctx, p, c.Rate, func(m *migrate.Migrator) error {
+	return c.with(ctx, p, c.orRehearse(), c.Rate, func(m *migrate.Migrator) error {
 		version := c.To
 		if version < 0 {
 			version = m.Latest()
@@ -92,7 +92,7 @@ first.
 
 // Run migrates down.
 func (c *migrateDownCommand) Run(ctx context.Context, p *process) error {
-	return c.with(ctx, p, c.Rate, func(m *migrate.Migrator) error {
+	return c.with(ctx, p, refuseAbsent, c.Rate, func(m *migrate.Migrator) error {
 		st, err := m.Status(ctx)
 		if err != nil {
 			return err
@@ -127,7 +127,7 @@ func (migrateStatusCommand) Help() string {
 
 // Run shows the state.
 func (c *migrateStatusCommand) Run(ctx context.Context, p *process) error {
-	return c.with(ctx, p, 0, func(m *migrate.Migrator) error {
+	return c.with(ctx, p, refuseAbsent, 0, func(m *migrate.Migrator) error {
 		st, err := m.Status(ctx)
 		if err != nil {
 			return err
@@ -171,7 +171,7 @@ when there is anything.
 
 // Run verifies.
 func (c *migrateVerifyCommand) Run(ctx context.Context, p *process) error {
-	return c.with(ctx, p, c.Rate, func(m *migrate.Migrator) error {
+	return c.with(ctx, p, refuseAbsent, c.Rate, func(m *migrate.Migrator) error {
 		st, err := m.Status(ctx)
 		if err != nil {
 			return err
@@ -192,8 +192,8 @@ func (c *migrateVerifyCommand) Run(ctx context.Context, p *process) error {
 }
 
 // with opens the table and runs do on a Migrator.
-func (w *where) with(ctx context.Context, p *process, perSecond int, do func(*migrate.Migrator) error) (err error) {
-	_, store, err := w.open(ctx, p.environ)
+func (w *where) with(ctx context.Context, p *process, absent ifAbsent, perSecond int, do func(*migrate.Migrator) error) (err error) {
+	_, store, err := w.open(ctx, p.environ, absent)
 	if err != nil {
 		return err
 	}

@@ -21,7 +21,7 @@ import (
 // closed before a command runs on it.
 func opened(t *testing.T, dir string, use func(*deployment)) {
 	t.Helper()
-	d, err := (&where{Data: dir}).deployment(t.Context(), &process{environ: environ()})
+	d, err := (&where{Data: dir}).deployment(t.Context(), &process{environ: environ()}, makeAbsent)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -108,6 +108,7 @@ func TestKeysRotateAsPlannedAndAreRecorded(t *testing.T) {
 
 func TestKeysCanBeRotatedBeforeThereIsASuperAdmin(t *testing.T) {
 	dir := shortDir(t)
+	opened(t, dir, func(*deployment) {})
 	lanyard(t, "", "keys", "rotate", "--force", "--data", dir).want(t, exitDone)
 	if got := events(t, dir, audit.KeysRotated); len(got) != 1 || got[0].ActorID != "" {
 		t.Errorf("recorded: %+v", got)
@@ -182,7 +183,7 @@ func (s *sink) String() string              { s.mu.Lock(); defer s.mu.Unlock(); 
 
 func TestTailShowsEachEventOnceInOrder(t *testing.T) {
 	dir := withAdmin(t)
-	d, err := (&where{Data: dir}).deployment(t.Context(), &process{environ: environ()})
+	d, err := (&where{Data: dir}).deployment(t.Context(), &process{environ: environ()}, makeAbsent)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -156,14 +156,10 @@ func (c *serveCommand) serve(ctx context.Context, p *process, l, watched net.Lis
 
 // keys opens the key ring, or makes one that is gone with the process.
 func (c *serveCommand) keys(ctx context.Context, cfg config.Config) (token.Source, error) {
-	if !c.Memory || cfg.Keys.Source != "file" {
-		return openKeys(ctx, cfg, c.Data)
+	if c.Memory && cfg.Keys.Source == "file" {
+		return newKeys(cfg)
 	}
-	ring, err := token.NewRing(token.Algorithm(cfg.Keys.Algorithm), time.Now(), rand.Reader)
-	if err != nil {
-		return nil, fmt.Errorf("make a key ring: %w", err)
-	}
-	return token.Static(ring), nil
+	return openKeys(ctx, cfg, c.Data, makeAbsent)
 }
 
 // running is what serve runs: the handler, and the loops beside it.

@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/netip"
 	"net/url"
+	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -35,31 +38,70 @@ func (s *store) Close() error {
 
 // openStore opens a table for a command: the embedded store under dir, through
 // the server that has it open where one does, or another DynamoDB where one is
-// configured. It makes the table on a store of this machine.
-func openStore(ctx context.Context, cfg config.Config, dir string) (*store, error) {
-	return findStore(ctx, cfg, dir, true)
-}
-
-// findStore is openStore, with or without making the table.
-func findStore(ctx context.Context, cfg config.Config, dir string, create bool) (*store, error) {
+// configured. On a store of this machine, absent says what becomes of a table
+// that is not there; on AWS a deployment makes it.
+func openStore(ctx context.Context, cfg config.Config, dir string, absent ifAbsent) (*store, error) {
+	embedded := localdynamo.Options{Dir: dir, LeanMemory: true}
 	if cfg.Dynamo == "" {
 		if shared := sharedStore(ctx, dir); shared != nil {
 			s := &store{local: true, table: table.New(localAWS(), cfg.Table, table.Options{Transport: shared})}
-			if !create {
-				return s, nil
+			return s, s.prepare(ctx, absent)
+		}
+		if _, err := os.Stat(filepath.Join(dir, storeFile)); errors.Is(err, fs.ErrNotExist) {
+			switch absent {
+			case refuseAbsent, reportAbsent:
+				return nil, refusal{fmt.Errorf("there is no %s: %s", filepath.Join(dir, storeFile), whichData)}
+			case pretendAbsent:
+				embedded.Dir = ""
+			case makeAbsent:
 			}
-			return s, s.table.Create(ctx)
 		}
 	}
-	return reachStore(ctx, cfg, localdynamo.Options{Dir: dir, LeanMemory: true}, create)
+	s, err := reachStore(ctx, cfg, embedded)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.prepare(ctx, absent); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
 }
 
-// ownStore is openStore for a server, which has the embedded store to itself.
+// storeFile is the file of the embedded store in its directory.
+const storeFile = "dynamo.db"
+
+// whichData is what to do where a directory holds no deployment.
+const whichData = "is --data the directory that lanyard serve has?"
+
+// prepare makes the table on a store of this machine, or says that there is none.
+func (s *store) prepare(ctx context.Context, absent ifAbsent) error {
+	if !s.local || absent == reportAbsent {
+		return nil
+	}
+	if absent != refuseAbsent {
+		return migrate.Prepare(ctx, s.table, time.Now)
+	}
+	there, err := s.table.Exists(ctx)
+	if err == nil && !there {
+		err = refusal{fmt.Errorf("there is no table %s in this store; lanyard serve makes it", s.table.Name())}
+	}
+	return err
+}
+
+// ownStore is openStore for a server, which has the embedded store to itself
+// and makes what is not there.
 func ownStore(ctx context.Context, cfg config.Config, dir string) (*store, error) {
-	return reachStore(ctx, cfg, localdynamo.Options{Dir: dir}, true)
+	s, err := reachStore(ctx, cfg, localdynamo.Options{Dir: dir})
+	if err != nil {
+		return nil, err
+	}
+	if err := s.prepare(ctx, makeAbsent); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
 }
 
-func reachStore(ctx context.Context, cfg config.Config, embedded localdynamo.Options, create bool) (*store, error) {
+func reachStore(ctx context.Context, cfg config.Config, embedded localdynamo.Options) (*store, error) {
 	s := &store{}
 	if cfg.Dynamo == "" {
 		e, err := localdynamo.Open(embedded)
@@ -78,12 +120,6 @@ func reachStore(ctx context.Context, cfg config.Config, embedded localdynamo.Opt
 			}
 		}
 		s.table = table.New(sdk, cfg.Table, table.Options{Endpoint: cfg.Dynamo})
-	}
-	if !s.local || !create {
-		return s, nil
-	}
-	if err := migrate.Prepare(ctx, s.table, time.Now); err != nil {
-		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil
 }

@@ -137,13 +137,21 @@ type Report struct {
 
 var nameForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$`)
 
+// CheckName says what is wrong with the name of a source or a batch.
+func CheckName(name string) error {
+	if !nameForm.MatchString(name) {
+		return fmt.Errorf("%q: expected 1 to 64 letters, digits, '.', '_' or '-', the first a letter or digit", name)
+	}
+	return nil
+}
+
 func (o *Options) check() error {
 	if _, err := Fields(o.Kind); err != nil {
 		return err
 	}
 	for what, name := range map[string]string{"source": o.Source, "batch": o.Batch} {
-		if !nameForm.MatchString(name) {
-			return fmt.Errorf("%s %q: expected 1 to 64 letters, digits, '.', '_' or '-'", what, name)
+		if err := CheckName(name); err != nil {
+			return fmt.Errorf("%s: %w", what, err)
 		}
 	}
 	if o.Workers <= 0 {
