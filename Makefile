@@ -7,13 +7,15 @@ LDFLAGS := -s -w
 .PHONY: help run demo test test-race test-attack test-functions test-javascript test-dynamodb test-conformance test-timing check lint cover generate build build-check synth diff deploy sam-local test-infra build-cli bench bench-import load costs fuzz performance scaling clean
 
 help: ## Show this list
-	@grep -hE '^[a-z][a-zA-Z-]*:.*## ' $(MAKEFILE_LIST) | sort | awk -F':.*## ' '{printf "  \033[1m%-16s\033[0m %s\n", $$1, $$2}'
+	@[ -t 1 ] && bold=$$(printf '\033[1m') plain=$$(printf '\033[0m'); \
+	grep -hE '^[a-z][a-zA-Z-]*:.*## ' $(MAKEFILE_LIST) | sort | awk -F':.*## ' -v b="$$bold" -v p="$$plain" '{printf "  %s%-17s%s %s\n", b, $$1, p, $$2}'
 
-run: ## Serve the API on http://127.0.0.1:8080, data in .lanyard
-	$(GO) run ./cmd/lanyard serve
+# Built and then run: go run ends with 1 on Ctrl-C, however well the server ended.
+run: build-cli ## Serve the API on http://127.0.0.1:8080, data in .lanyard
+	@bin/lanyard serve
 
-demo: ## The same with the example organization filled in
-	$(GO) run ./cmd/lanyard serve --demo
+demo: build-cli ## The same with the example organization filled in
+	@bin/lanyard serve --demo
 
 # The suites of test/ drive the whole product through thousands of requests,
 # which the race detector makes five times as long: test-race is for them.

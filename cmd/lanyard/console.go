@@ -67,21 +67,22 @@ func (c *console) tour(cfg config.Config, e *demo.Example) {
 	if c.json {
 		return
 	}
-	fmt.Fprintf(c.w, "  %s: alice is its admin, bob manager, carol member, dave viewer; erin is outside.\n", c.bold("Coastal Marine Services"))
-	fmt.Fprintf(c.w, "  Everybody's password is %q. Sign in as carol and ask what she may do:\n\n", demo.Password)
-	fmt.Fprintf(c.w, "  TOKEN=$(curl -s %s/api/auth/login -H 'Content-Type: application/json' \\\n", cfg.PublicURL)
-	fmt.Fprintf(c.w, "    -d '{\"email\":\"carol@%s\",\"password\":\"%s\",\"delivery\":\"body\"}' \\\n", demo.Domain, demo.Password)
+	fmt.Fprintf(c.w, "  %s: alice is its admin, bob manager, carol member,\n", c.bold("Coastal Marine Services"))
+	fmt.Fprint(c.w, "  dave viewer; erin is outside. Everybody's password is\n")
+	fmt.Fprintf(c.w, "  %q. Sign in as carol and ask what she may do:\n\n", demo.Password)
+	fmt.Fprintf(c.w, "  TOKEN=$(curl -s %s/api/auth/login \\\n    -H 'Content-Type: application/json' \\\n", cfg.PublicURL)
+	fmt.Fprintf(c.w, "    -d '{\"email\":\"carol@%s\",\n         \"password\":\"%s\",\"delivery\":\"body\"}' \\\n", demo.Domain, demo.Password)
 	fmt.Fprintf(c.w, "    | sed 's/.*\"accessToken\":\"\\([^\"]*\\).*/\\1/')\n\n")
-	fmt.Fprintf(c.w, "  curl -s %s/api/permissions/check -H \"Authorization: Bearer $TOKEN\" -H 'Content-Type: application/json' \\\n", cfg.PublicURL)
-	fmt.Fprint(c.w, "    -d '{\"checks\":[")
+	fmt.Fprintf(c.w, "  curl -s %s/api/permissions/check \\\n", cfg.PublicURL)
+	fmt.Fprint(c.w, "    -H \"Authorization: Bearer $TOKEN\" -H 'Content-Type: application/json' \\\n    -d '{\"checks\":[")
 	for i, boat := range e.Boats {
 		if i > 0 {
 			fmt.Fprint(c.w, ",")
 		}
-		fmt.Fprintf(c.w, "{\"entityId\":\"%s\",\"action\":\"edit\"}", boat)
+		fmt.Fprintf(c.w, "\n      {\"entityId\":\"%s\",\"action\":\"edit\"}", boat)
 	}
 	fmt.Fprint(c.w, "]}'\n\n")
-	fmt.Fprintf(c.w, "  curl -s %s/api/organizations/%s/entities -H \"Authorization: Bearer $TOKEN\"\n\n", cfg.PublicURL, e.OrganizationID)
+	fmt.Fprintf(c.w, "  curl -s -H \"Authorization: Bearer $TOKEN\" \\\n    %s/api/organizations/%s/entities\n\n", cfg.PublicURL, e.OrganizationID)
 }
 
 func (c *console) bold(s string) string { return c.paint("1", s) }

@@ -97,13 +97,20 @@ func pages(t *testing.T) []string {
 	return append(found, root+"/README.md")
 }
 
-func TestCommandsOfTheDocumentsWorkAsPrinted(t *testing.T) {
+// build gives a directory with the built lanyard.
+func build(t *testing.T) string {
+	t.Helper()
 	bin := t.TempDir()
-	build := exec.Command("go", "build", "-o", filepath.Join(bin, "lanyard"), "./cmd/lanyard")
-	build.Dir = root
-	if out, err := build.CombinedOutput(); err != nil {
+	cmd := exec.Command("go", "build", "-o", filepath.Join(bin, "lanyard"), "./cmd/lanyard")
+	cmd.Dir = root
+	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("build: %v\n%s", err, out)
 	}
+	return bin
+}
+
+func TestCommandsOfTheDocumentsWorkAsPrinted(t *testing.T) {
+	bin := build(t)
 	ran := 0
 	for _, path := range pages(t) {
 		p := read(t, path)
@@ -270,7 +277,7 @@ func squeeze(s string) string {
 }
 
 func TestLinksOfTheDocumentsLeadSomewhere(t *testing.T) {
-	link := regexp.MustCompile(`\]\(([^)#\s]+)(#[^)]*)?\)`)
+	link := regexp.MustCompile(`\]\(([^)#\s]*)(#[^)]*)?\)`)
 	for _, path := range append(pages(t), root+"/CONTRIBUTING.md", root+"/SECURITY.md") {
 		raw, err := os.ReadFile(path)
 		if err != nil {
@@ -280,9 +287,31 @@ func TestLinksOfTheDocumentsLeadSomewhere(t *testing.T) {
 			if strings.Contains(m[1], "://") || strings.HasPrefix(m[1], "mailto:") {
 				continue
 			}
-			if _, err := os.Stat(filepath.Join(filepath.Dir(path), m[1])); err != nil {
+			target := path
+			if m[1] != "" {
+				target = filepath.Join(filepath.Dir(path), m[1])
+			}
+			if _, err := os.Stat(target); err != nil {
 				t.Errorf("%s: %s leads nowhere", filepath.Base(path), m[1])
+			} else if m[2] != "" && !anchors(t, target)[m[2]] {
+				t.Errorf("%s: %s has no %s", filepath.Base(path), filepath.Base(target), m[2])
 			}
 		}
 	}
+}
+
+// anchors gives the headings of a page as links name them: in lower case, without
+// punctuation, with hyphens for spaces.
+func anchors(t *testing.T, path string) map[string]bool {
+	t.Helper()
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := map[string]bool{}
+	for _, m := range regexp.MustCompile(`(?m)^#+ (.*)$`).FindAllStringSubmatch(string(raw), -1) {
+		name := regexp.MustCompile(`[^\p{L}\p{N} _-]`).ReplaceAllString(strings.ToLower(m[1]), "")
+		out["#"+strings.ReplaceAll(name, " ", "-")] = true
+	}
+	return out
 }
