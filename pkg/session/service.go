@@ -42,7 +42,7 @@ type Tokens interface {
 	ParseRefresh(ctx context.Context, raw string) (Family, error)
 }
 
-// Reservation is an attempt that was counted before it is evaluated.
+// Reservation is an attempt that was counted before its outcome is looked at.
 type Reservation struct {
 	Forget []*table.Write // for the transaction of a success
 	Last   bool           // uses a limit of the account up: should it fail, its owner is told

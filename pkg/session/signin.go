@@ -22,8 +22,11 @@ import (
 // unverified or suspended account), the error and the work are the same.
 //
 // Round trips to the store: the claim, the user beside the counters, the
-// result. Failures count for the account, by whichever of its names it was
-// tried; an unknown name counts for itself.
+// result. The password is hashed while the attempt is being counted, and what
+// came of it is looked at only once the count stands: an attempt that is refused
+// or cannot be counted ends with the guard's error, right or wrong, and gives up
+// its place among those that wait to be hashed. Failures count for the account,
+// by whichever of its names it was tried; an unknown name counts for itself.
 func (s *Service) SignIn(ctx context.Context, who account.Identifier, password string) (Granted, *Pending, error) {
 	userID, err := s.Accounts.FindID(ctx, who)
 	if err != nil {
@@ -35,26 +38,28 @@ func (s *Service) SignIn(ctx context.Context, who account.Identifier, password s
 	}
 	var reservation Reservation
 	var l *account.Loaded
+	var ok, renew bool
 	g, gctx := errgroup.WithContext(ctx)
 	g.Go(func() (err error) {
 		reservation, err = s.Guard.Reserve(gctx, counted)
 		return err
 	})
 	g.Go(func() (err error) {
-		l, err = s.Accounts.ForSignIn(gctx, userID)
-		return err
+		if l, err = s.Accounts.ForSignIn(gctx, userID); err != nil {
+			return err
+		}
+		if l.State == nil || l.Password == nil {
+			err = s.Accounts.Hasher.Decoy(gctx, password)
+		} else {
+			ok, renew, err = s.Accounts.Hasher.Verify(gctx, l.Password.Hash, password)
+		}
+		if err != nil {
+			return fmt.Errorf("check password: %w", err)
+		}
+		return nil
 	})
 	if err := g.Wait(); err != nil {
 		return Granted{}, nil, err
-	}
-	var ok, renew bool
-	if l.State == nil || l.Password == nil {
-		err = s.Accounts.Hasher.Decoy(ctx, password)
-	} else {
-		ok, renew, err = s.Accounts.Hasher.Verify(ctx, l.Password.Hash, password)
-	}
-	if err != nil {
-		return Granted{}, nil, fmt.Errorf("check password: %w", err)
 	}
 	if reason := whyNot(l, who, ok); reason != "" {
 		return Granted{}, nil, s.refuse(ctx, l, reason, reservation.Last)
@@ -209,6 +214,9 @@ const mostEnded = 10
 // makeRoom gives the writes that end the sessions longest unused, so that one
 // more stays within the limit, each with its event.
 func (s *Service) makeRoom(ctx context.Context, l *account.Loaded, now time.Time) ([]*table.Write, error) {
+	if len(l.Others) < s.Config.Session.Max {
+		return nil, nil // nobody has more sessions than records, so none need be decoded
+	}
 	all, err := sessionsOf(l.State.ID, l.Others)
 	if err != nil {
 		return nil, err
