@@ -48,6 +48,9 @@ func BenchmarkGrowth(b *testing.B) {
 	}
 }
 
+// signers is how many users sign in in turn, so that each has a few sessions.
+const signers = 300
+
 func (w *world) service(b *testing.B) {
 	outer := w.b
 	defer func() { w.b = outer }()
@@ -60,7 +63,19 @@ func (w *world) service(b *testing.B) {
 	w.b = b
 	s := w.someone()
 	org, ids := w.fleet(s, 50)
-	run("sign-in", func() { w.signIn(s) })
+	crowd := make([]*someone, signers)
+	for i := range crowd {
+		crowd[i] = w.someone()
+	}
+	next := 0
+	run("sign-in", func() {
+		next++
+		w.signIn(crowd[next%signers])
+	})
+	for range w.sessions {
+		w.signIn(s)
+	}
+	run("sign-in-full", func() { w.signIn(s) })
 	run("refresh", func() {
 		var t signedIn
 		w.do(http.MethodPost, "/api/auth/refresh", "", obj{"refreshToken": s.refresh}, &t)

@@ -42,7 +42,9 @@ type world struct {
 	store   *dynamotest.Store
 	handler http.Handler
 	access  *access.Checker
-	n       int
+	// sessions is how many a user has at most.
+	sessions int
+	n        int
 }
 
 func newWorld(b *testing.B, engine localdynamo.Options) *world {
@@ -51,6 +53,7 @@ func newWorld(b *testing.B, engine localdynamo.Options) *world {
 	w := &world{b: b, store: dynamotest.NewWith(b, engine, table.Options{})}
 	cfg, err := config.Load([]string{"LANYARD_PUBLIC_URL=http://127.0.0.1:8080", fmt.Sprint("LANYARD_BCRYPT_COST=", hashCost), "LANYARD_TABLE=" + w.store.Name()})
 	w.must(err)
+	w.sessions = cfg.Session.Max
 	ring, err := token.NewRing(token.Algorithm(cfg.Keys.Algorithm), time.Now().Add(-time.Hour), rand.Reader)
 	w.must(err)
 	a := &assembly.Assembly{Keys: token.Static(ring), Version: "bench", Deps: service.Deps{
