@@ -77,6 +77,7 @@ type World struct {
 
 	sent    atomic.Int64
 	refusal atomic.Pointer[mail.SendError]
+	watch   atomic.Pointer[func(context.Context, api.Observation)]
 
 	*policytest.Guard
 }
@@ -144,6 +145,15 @@ func start(t testing.TB, server *httptest.Server, env []string) *World {
 	return w
 }
 
+// OnRequest has f told of every request that is over, as metrics are.
+func (w *World) OnRequest(f func(context.Context, api.Observation)) { w.watch.Store(&f) }
+
+func (w *World) observe(ctx context.Context, o api.Observation) {
+	if f := w.watch.Load(); f != nil {
+		(*f)(ctx, o)
+	}
+}
+
 // build puts the services, the handler and the mail together.
 func (w *World) build() {
 	w.T.Helper()
@@ -160,7 +170,7 @@ func (w *World) build() {
 		w.T.Fatal(err)
 	}
 	w.Audit = audit.New(w.Assembly.Deps)
-	if w.Handler, err = w.Assembly.Server(catalog.Operations(w.Services, openapi.Document), auth, nil); err != nil {
+	if w.Handler, err = w.Assembly.Server(catalog.Operations(w.Services, openapi.Document), auth, w.observe); err != nil {
 		w.T.Fatal(err)
 	}
 	w.Handler = w.Guard.Handler(w.Handler)

@@ -38,12 +38,12 @@ type Policy interface {
 // Guard bounds guessing at a signed-in user's own password, for routes that ask
 // for it again. Reserve counts one attempt before it is evaluated and fails
 // when there were too many; the writes it gives forget the failures, for the
-// transaction of a success. ForgetFailures gives the writes that forget every
+// transaction of a success, and last says that a limit is used up with it. ForgetFailures gives the writes that forget every
 // failure at an account, for the transaction in which its owner proved who they
 // are by a mailed link: the way in for an owner whose account is being guessed
 // at while they are at a new device.
 type Guard interface {
-	ReserveReauthentication(ctx context.Context, userID string) (forget []*table.Write, err error)
+	ReserveReauthentication(ctx context.Context, userID string) (forget []*table.Write, last bool, err error)
 	ForgetFailures(ctx context.Context, userID string) ([]*table.Write, error)
 }
 
@@ -270,7 +270,7 @@ var errWrongPassword = fault.New(fault.CodeInvalidCredentials, "The current pass
 // guessing. It gives the writes that forget the failures, for the transaction
 // of what the password was asked for.
 func (s *Service) Reauthenticate(ctx context.Context, l *Loaded, password string, failure audit.Type) ([]*table.Write, error) {
-	forget, err := s.Guard.ReserveReauthentication(ctx, l.State.ID)
+	forget, last, err := s.Guard.ReserveReauthentication(ctx, l.State.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -287,6 +287,9 @@ func (s *Service) Reauthenticate(ctx context.Context, l *Loaded, password string
 		if err := s.Audit.Write(ctx, audit.Event{Type: failure, Outcome: audit.Failure, SubjectID: l.State.ID,
 			Details: map[string]string{"reason": "wrong_password"}}); err != nil {
 			return nil, err
+		}
+		if last {
+			return nil, errWrongPassword.Because(fault.ReasonLockout)
 		}
 		return nil, errWrongPassword
 	}

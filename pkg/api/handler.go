@@ -44,6 +44,7 @@ type Observation struct {
 	RouteKey  string
 	Status    int
 	Code      string // of the problem, or ""
+	Reason    fault.Reason
 	Duration  time.Duration
 	UserID    string
 	RequestID string
@@ -217,13 +218,13 @@ func (h *Handler) serve(w http.ResponseWriter, r *http.Request, spec *Spec, run 
 	}
 	if err != nil {
 		p := newProblem(ctx, err)
-		o.Code = p.Code
+		o.Code, o.Reason = p.Code, p.reason
 		h.logCause(ctx, spec, p)
 		p.write(rec)
 		return
 	}
 	ctx = context.WithValue(ctx, problemKey{}, func(p *Problem) {
-		o.Code = p.Code
+		o.Code, o.Reason = p.Code, p.reason
 		h.logCause(ctx, spec, p)
 	})
 	run(rec, r.WithContext(ctx))

@@ -28,6 +28,7 @@ type Problem struct {
 
 	header http.Header
 	cause  error
+	reason fault.Reason
 }
 
 // ProblemField names one refused part of a request. It never repeats the value.
@@ -102,7 +103,7 @@ func newProblem(ctx context.Context, err error) *Problem {
 	}
 	p := &Problem{
 		Type: "urn:lanyard:problem:" + string(f.Code), Title: http.StatusText(status), Status: status,
-		Detail: detail, Code: string(f.Code), RequestID: caller.Of(ctx).RequestID, cause: err,
+		Detail: detail, Code: string(f.Code), RequestID: caller.Of(ctx).RequestID, cause: err, reason: f.Reason,
 		header: http.Header{},
 	}
 	for _, field := range f.Fields {

@@ -42,7 +42,26 @@ type Error struct {
 	Detail     string
 	Fields     []Field
 	RetryAfter time.Duration // for Throttled and Unavailable; 0 says nothing
+	Reason     Reason        // for the log and the metrics only; mostly empty
 	Err        error         // the cause, for the log only; may be nil
+}
+
+// Reason tells operators apart what clients must not: two refusals with the same
+// answer may be a typing mistake and a theft. The limit of a throttled request
+// is one, by its name; these are the others.
+type Reason string
+
+// The reasons that metrics count.
+const (
+	ReasonReuse   Reason = "refresh_reuse" // a refresh token was used again: its family ended
+	ReasonLockout Reason = "lockout"       // a wrong proof used up a limit of the account
+)
+
+// Because gives the fault with a reason; the answer stays the same.
+func (e *Error) Because(r Reason) *Error {
+	with := *e
+	with.Reason = r
+	return &with
 }
 
 // New makes a fault of a listed code. detail is shown to the client.

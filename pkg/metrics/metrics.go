@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/lanyard-auth/lanyard/pkg/api"
+	"github.com/lanyard-auth/lanyard/pkg/fault"
 )
 
 // Namespace is the CloudWatch namespace of all metrics.
@@ -25,6 +26,8 @@ const (
 	ServerErrors = "ServerErrors" // answers of 500 and above
 	Throttled    = "Throttled"    // answers of 429
 	Refused      = "Refused"      // answers of 401 and 403
+	RefreshReuse = "RefreshReuse" // refresh tokens used again: copied ones, and each ended a session
+	Lockouts     = "Lockouts"     // wrong proofs that locked an account for a while
 )
 
 // emf is the head of an embedded metric document ("CloudWatch embedded metric
@@ -57,10 +60,27 @@ type line struct {
 	UserID       string  `json:"userId,omitempty"`
 	Status       int     `json:"status"`
 	Code         string  `json:"code,omitempty"`
+	Reason       string  `json:"reason,omitempty"` // a limit's name, or one of package fault's
 	Latency      float64 `json:"Latency"`
 	ServerErrors int     `json:"ServerErrors"`
 	Throttled    int     `json:"Throttled"`
 	Refused      int     `json:"Refused"`
+	RefreshReuse int     `json:"RefreshReuse"`
+	Lockouts     int     `json:"Lockouts"`
+}
+
+// head declares the line's metrics: all of them for the stage, and how long a
+// request took for its operation too. CloudWatch charges for every pair of a
+// metric and its dimensions, and there are operations by the dozen: what else is
+// asked of one operation is asked of the log.
+func head(at time.Time) emf {
+	latency := definition{Latency, "Milliseconds"}
+	return emf{Timestamp: at.UnixMilli(), Metrics: []directives{
+		{Namespace: Namespace, Dimensions: [][]string{{"stage"}}, Metrics: []definition{
+			latency, {ServerErrors, "Count"}, {Throttled, "Count"}, {Refused, "Count"}, {RefreshReuse, "Count"}, {Lockouts, "Count"},
+		}},
+		{Namespace: Namespace, Dimensions: [][]string{{"stage", "operation"}}, Metrics: []definition{latency}},
+	}}
 }
 
 // Observer gives the function that writes a line for every request to w.
@@ -69,12 +89,9 @@ func Observer(w io.Writer, log *slog.Logger, stage string, now func() time.Time)
 	var mu sync.Mutex
 	return func(ctx context.Context, o api.Observation) {
 		l := line{
-			AWS: emf{Timestamp: now().UnixMilli(), Metrics: []directives{{
-				Namespace: Namespace, Dimensions: [][]string{{"stage"}, {"stage", "operation"}},
-				Metrics: []definition{{Latency, "Milliseconds"}, {ServerErrors, "Count"}, {Throttled, "Count"}, {Refused, "Count"}},
-			}}},
+			AWS:   head(now()),
 			Level: "INFO", Message: "request", Stage: stage, Operation: o.Operation, Route: o.RouteKey, RequestID: o.RequestID,
-			UserID: o.UserID, Status: o.Status, Code: o.Code, Latency: float64(o.Duration.Microseconds()) / 1000,
+			UserID: o.UserID, Status: o.Status, Code: o.Code, Reason: string(o.Reason), Latency: float64(o.Duration.Microseconds()) / 1000,
 		}
 		switch {
 		case o.Status >= 500:
@@ -83,6 +100,12 @@ func Observer(w io.Writer, log *slog.Logger, stage string, now func() time.Time)
 			l.Throttled = 1
 		case o.Status == 401, o.Status == 403:
 			l.Refused = 1
+		}
+		switch o.Reason {
+		case fault.ReasonReuse:
+			l.RefreshReuse = 1
+		case fault.ReasonLockout:
+			l.Lockouts = 1
 		}
 		raw, err := json.Marshal(l)
 		if err == nil {

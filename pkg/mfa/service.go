@@ -180,5 +180,8 @@ func (s *Service) refuse(ctx context.Context, l *account.Loaded, last bool, reas
 	if err := s.Table.Transact(ctx, writes...); err != nil {
 		return fmt.Errorf("record refused second factor: %w", err)
 	}
+	if last {
+		return errCode.Because(fault.ReasonLockout)
+	}
 	return errCode
 }

@@ -136,7 +136,7 @@ func (s *Service) repeat(ctx context.Context, f Family, was *Item, now time.Time
 		return nil, fmt.Errorf("end reused family: %w", err)
 	}
 	s.SessionsEnded(f.UserID)
-	return nil, errInvalidRefresh
+	return nil, errInvalidRefresh.Because(fault.ReasonReuse)
 }
 
 // refuseRefresh records the refusal of an authentic token.

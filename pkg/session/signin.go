@@ -13,6 +13,7 @@ import (
 	"github.com/lanyard-auth/lanyard/pkg/account"
 	"github.com/lanyard-auth/lanyard/pkg/audit"
 	"github.com/lanyard-auth/lanyard/pkg/caller"
+	"github.com/lanyard-auth/lanyard/pkg/fault"
 	"github.com/lanyard-auth/lanyard/pkg/id"
 	"github.com/lanyard-auth/lanyard/pkg/table"
 )
@@ -130,6 +131,9 @@ func (s *Service) refuse(ctx context.Context, l *account.Loaded, reason string, 
 	}
 	if err != nil {
 		return fmt.Errorf("refuse sign-in: %w", err)
+	}
+	if last {
+		return errInvalidCredentials.Because(fault.ReasonLockout)
 	}
 	return errInvalidCredentials
 }

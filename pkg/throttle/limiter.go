@@ -212,10 +212,10 @@ func (l *Limiter) ForgetFailures(ctx context.Context, userID string) ([]*table.W
 }
 
 // ReserveReauthentication is Reserve for a signed-in user's own password; it
-// gives what to forget on success.
-func (l *Limiter) ReserveReauthentication(ctx context.Context, userID string) ([]*table.Write, error) {
+// gives what a Reservation holds.
+func (l *Limiter) ReserveReauthentication(ctx context.Context, userID string) (forget []*table.Write, last bool, err error) {
 	r, err := l.Reserve(ctx, Reauthentication, userID)
-	return r.Forget, err
+	return r.Forget, r.Last, err
 }
 
 // MayMail counts one mail of a purpose to a normalised address and says whether

@@ -513,7 +513,7 @@ func TestWithoutTheStoreNothingIsLetIn(t *testing.T) {
 			ok, err := l.MayMail(ctx, "reset", "v@example.com")
 			return errors.Join(err, map[bool]error{true: errors.New("sent")}[ok])
 		}(),
-		"password": func() error { _, err := l.ReserveReauthentication(ctx, victim); return err }(),
+		"password": func() error { _, _, err := l.ReserveReauthentication(ctx, victim); return err }(),
 	} {
 		if !fault.HasCode(err, fault.CodeUnavailable) && !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("%s: %v", name, err)

@@ -38,7 +38,7 @@ func (r *refusal) Error() string { return fmt.Sprintf("limit %s, wait %s", r.pol
 
 // fault gives what the client sees: nothing of which limit it was.
 func (r *refusal) fault() error {
-	f := fault.Wrap(fault.CodeThrottled, r)
+	f := fault.Wrap(fault.CodeThrottled, r).Because(fault.Reason(r.policy))
 	f.RetryAfter = max(time.Second, r.wait)
 	return f
 }
