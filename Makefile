@@ -102,7 +102,8 @@ test-infra: ## Assertions on the synthesised templates (needs Node)
 	cd infra && $(GO) test ./...
 
 build-cli: ## Build the lanyard binary into bin/
-	CGO_ENABLED=0 $(GO) build -buildvcs=false -trimpath -ldflags '$(LDFLAGS)' -o bin/lanyard ./cmd/lanyard
+	@version=$$(git describe --tags --always --dirty 2>/dev/null || echo dev); \
+	CGO_ENABLED=0 $(GO) build -buildvcs=false -trimpath -ldflags "$(LDFLAGS) -X main.version=$$version" -o bin/lanyard ./cmd/lanyard
 
 USERS ?= 100000
 bench-import: ## Import, export and take back USERS users (100,000) on the embedded store, with time and peak memory

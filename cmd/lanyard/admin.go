@@ -10,6 +10,7 @@ import (
 	"github.com/lanyard-auth/lanyard/pkg/account"
 	"github.com/lanyard-auth/lanyard/pkg/api"
 	"github.com/lanyard-auth/lanyard/pkg/caller"
+	"github.com/lanyard-auth/lanyard/pkg/fault"
 	"github.com/lanyard-auth/lanyard/pkg/operator"
 )
 
@@ -57,6 +58,10 @@ func (c *adminCreateCommand) Run(ctx context.Context, p *process) (err error) {
 		return err
 	}
 	u, err := c.acts(operators).Bootstrap(ctx, c.Email, password)
+	var taken *fault.Error
+	if errors.As(err, &taken) && taken.Code == fault.CodeEmailTaken {
+		return refusal{fmt.Errorf("%s has an account already; lanyard admin role %s ADMIN makes it a super admin", c.Email, c.Email)}
+	}
 	if err != nil {
 		return fmt.Errorf("make super admin: %w", err)
 	}
@@ -89,7 +94,7 @@ type adminListCommand struct {
 	Users  bool   `help:"List users instead of super admins."`
 	Email  string `help:"Only the user with this address." placeholder:"ADDRESS"`
 	Status string `help:"Only users of this status: pending, active or suspended." enum:",pending,active,suspended" default:""`
-	Limit  int    `help:"At most so many users." default:"1000"`
+	Limit  bound  `help:"At most so many users." default:"1000"`
 }
 
 // Help shows examples.
@@ -126,8 +131,9 @@ func (c *adminListCommand) Run(ctx context.Context, p *process) (err error) {
 		if err != nil {
 			return err
 		}
-		in := api.ListInput{Limit: min(100, c.Limit)}
-		for len(users) < c.Limit {
+		limit := int(c.Limit)
+		in := api.ListInput{Limit: min(100, limit)}
+		for len(users) < limit {
 			page, err := operators.Users(ctx, operator.Search{Email: strings.ToLower(c.Email), Status: account.Status(c.Status)}, in)
 			if err != nil {
 				return err
@@ -137,7 +143,7 @@ func (c *adminListCommand) Run(ctx context.Context, p *process) (err error) {
 				break
 			}
 		}
-		users = users[:min(len(users), c.Limit)]
+		users = users[:min(len(users), limit)]
 	}
 	rows := make([][]string, len(users))
 	for i, u := range users {

@@ -16,8 +16,8 @@ func TestAdminCreateMakesOneSuperAdminOfAnAddress(t *testing.T) {
 	if strings.Contains(r.out+r.err, "phrase") {
 		t.Errorf("the password is said: %q %q", r.out, r.err)
 	}
-	lanyard(t, phrase, create...).want(t, exitRefused).says(t, "email_taken")
-	lanyard(t, phrase, append(create, "--dry-run")...).want(t, exitRefused).says(t, "email_taken")
+	lanyard(t, phrase, create...).want(t, exitRefused).says(t, "lanyard admin role root@example.com ADMIN")
+	lanyard(t, phrase, append(create, "--dry-run")...).want(t, exitRefused).says(t, "lanyard admin role root@example.com ADMIN")
 	for _, password := range []string{"", "short", "password1234"} {
 		lanyard(t, password, "admin", "create", "--data", dir, "--email", "root2@example.com").want(t, exitUsage).says(t, "password:")
 	}

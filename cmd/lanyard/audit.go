@@ -46,6 +46,9 @@ func (s *selection) trail(ctx context.Context, d *deployment) (*trail, error) {
 	if s.User != "" && s.Org != "" {
 		return nil, usage{errors.New("--user and --org are two streams: give one")}
 	}
+	if err := s.known(); err != nil {
+		return nil, usage{err}
+	}
 	operators, err := d.Operators()
 	if err != nil {
 		return nil, err
@@ -71,6 +74,29 @@ func (s *selection) trail(ctx context.Context, d *deployment) (*trail, error) {
 		t.stream, details["organization"] = audit.OrgStream(s.Org), s.Org
 	}
 	return t, t.log.Write(ctx, audit.Event{Type: audit.AuditRead, Details: details})
+}
+
+// known refuses a type that there is not: its list would be empty, as if nothing
+// had happened.
+func (s *selection) known() error {
+	if s.Type == "" || slices.Contains(audit.Types(), audit.Type(s.Type)) {
+		return nil
+	}
+	area, _, _ := strings.Cut(s.Type, ".")
+	var near, areas []string
+	for _, t := range audit.Types() {
+		of, _, _ := strings.Cut(string(t), ".")
+		if of == area {
+			near = append(near, string(t))
+		}
+		if !slices.Contains(areas, of+".…") {
+			areas = append(areas, of+".…")
+		}
+	}
+	if len(near) == 0 {
+		near = areas
+	}
+	return fmt.Errorf("--type: no event is called %q; there are %s", s.Type, strings.Join(near, ", "))
 }
 
 func (t *trail) page(ctx context.Context, f audit.Filter, after audit.Position) ([]audit.Event, audit.Position, error) {
@@ -106,6 +132,9 @@ func (s span) bound(f *audit.Filter, now time.Time) (err error) {
 	}
 	if f.To, err = parseMoment(s.Until, now); err != nil {
 		return usage{fmt.Errorf("--until: %w", err)}
+	}
+	if !f.To.IsZero() && !f.From.Before(f.To) {
+		return usage{errors.New("--until is not after --since")}
 	}
 	return nil
 }
@@ -159,7 +188,7 @@ type auditSearchCommand struct {
 	acting
 	selection
 	span
-	Limit int `help:"At most so many events." default:"100"`
+	Limit bound `help:"At most so many events." default:"100"`
 }
 
 // Help shows examples.
@@ -197,7 +226,7 @@ func (c *auditSearchCommand) Run(ctx context.Context, p *process) (err error) {
 	if c.Limit > 0 {
 		err = t.each(ctx, t.filter, func(e audit.Event) (bool, error) {
 			events = append(events, e)
-			return len(events) < c.Limit, nil
+			return len(events) < int(c.Limit), nil
 		})
 	}
 	if err != nil {

@@ -56,7 +56,7 @@ func execute(ctx context.Context, args []string, p *process) int {
 		return exitFailed
 	}
 	kongcompletion.Register(k, kongcompletion.WithExitFunc(p.exit))
-	parsed, err := k.Parse(args)
+	parsed, err := k.Parse(spelled(args))
 	if err != nil {
 		var wrong *kong.ParseError
 		if errors.As(err, &wrong) && wrong.Context != nil {
@@ -70,6 +70,21 @@ func execute(ctx context.Context, args []string, p *process) int {
 		fmt.Fprintln(p.err, "lanyard: "+plain(err))
 	}
 	return exitCode(ctx, err)
+}
+
+// spelled gives the command line with the flags that the words "help" and
+// "version", which many try first, stand for.
+func spelled(args []string) []string {
+	if len(args) == 0 {
+		return args
+	}
+	switch args[0] {
+	case "help":
+		return append(append([]string{}, args[1:]...), "--help")
+	case "version":
+		return append([]string{"--version"}, args[1:]...)
+	}
+	return args
 }
 
 // exitCode classes what came of a command.
@@ -106,12 +121,20 @@ func plain(err error) string {
 	if !errors.As(err, &refused) || refused.Err != nil {
 		return err.Error()
 	}
-	s := refused.Detail + " (" + string(refused.Code) + ")"
-	for _, f := range refused.Fields {
-		name := strings.TrimPrefix(strings.TrimPrefix(f.Location, "body."), "query.")
-		s += "; " + name + ": " + f.Message
+	said := refused.Detail
+	if len(refused.Fields) > 0 {
+		said = strings.TrimSuffix(said, "; see errors.")
+		for i, f := range refused.Fields {
+			sign := ";"
+			if i == 0 {
+				sign = ":"
+			}
+			name := strings.TrimPrefix(strings.TrimPrefix(f.Location, "body."), "query.")
+			said += sign + " " + name + ": " + strings.TrimSuffix(f.Message, ".")
+		}
+		said += "."
 	}
-	return s
+	return said + " (" + string(refused.Code) + ")"
 }
 
 // where names the table that a command works on.
@@ -163,6 +186,17 @@ func (w *where) open(ctx context.Context, environ []string, absent ifAbsent) (co
 	}
 	s, err := openStore(ctx, cfg, w.Data, absent)
 	return cfg, s, err
+}
+
+// bound is how many there may be of something: 0 or more.
+type bound int
+
+// Validate refuses less; kong calls it.
+func (b bound) Validate() error {
+	if b < 0 {
+		return errors.New("expected 0 or more")
+	}
+	return nil
 }
 
 // dryRun is the flag of commands that change something.

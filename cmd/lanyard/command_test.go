@@ -102,14 +102,40 @@ func TestWrongUseIsToldApartFromFailure(t *testing.T) {
 		"unknown command": {[]string{"bake"}, exitUsage, "unexpected argument bake"},
 		"unknown flag":    {[]string{"export", "--nosuch"}, exitUsage, "unknown flag --nosuch"},
 		"missing flag":    {[]string{"admin", "create"}, exitUsage, "--email"},
+		"less than none":  {[]string{"admin", "list", "--users", "--limit=-3", "--data", dir}, exitUsage, "0 or more"},
+		"negative pace":   {[]string{"export", "--rate=-5", "--data", dir}, exitUsage, "0 or more"},
+		"no such type":    {[]string{"audit", "search", "--type", "session.signin_failed", "--data", dir}, exitUsage, "session.sign_in_failed"},
+		"no such area":    {[]string{"audit", "search", "--type", "login", "--data", dir}, exitUsage, "session.…"},
+		"no time between": {[]string{"audit", "search", "--since", "7d", "--until", "30d", "--data", dir}, exitUsage, "--until"},
+		"no such version": {[]string{"migrate", "up", "--to", "99", "--data", dir}, exitUsage, "0 to"},
+		"nor that":        {[]string{"migrate", "down", "--to=-1", "--data", dir}, exitUsage, "0 to"},
+		"no such key":     {[]string{"keys", "retire", "nope", "--data", dir}, exitRefused, "nope"},
+		"no such secret":  {[]string{"keys", "retire", "--secret", "99", "--dry-run", "--data", dir}, exitRefused, "99"},
+		"current secret":  {[]string{"keys", "retire", "--secret", "1", "--data", dir}, exitRefused, "rotate first"},
+		"no address":      {[]string{"serve", "--listen", "nope", "--memory"}, exitUsage, "--listen"},
+		"no port":         {[]string{"db", "--listen", "127.0.0.1:99999", "--memory"}, exitUsage, "--listen"},
+		"has an account":  {[]string{"admin", "create", "--email", "root@example.com", "--data", dir}, exitRefused, "lanyard admin role root@example.com ADMIN"},
+		"weak password":   {[]string{"admin", "create", "--email", "b@example.com", "--data", dir}, exitUsage, "policy: password: The password must"},
 		"failure":         {[]string{"export", "--data", dir, dir + "/nowhere/x"}, exitFailed, "no such file"},
 	} {
-		t.Run(name, func(t *testing.T) { lanyard(t, "", c.args...).want(t, c.code).says(t, c.says) })
+		t.Run(name, func(t *testing.T) {
+			in := "a phrase nobody has used before\n"
+			if name == "weak password" {
+				in = ""
+			}
+			lanyard(t, in, c.args...).want(t, c.code).says(t, c.says)
+		})
 	}
 	lanyardIn(t.Context(), []string{"LANYARD_NOSUCH=1"}, "", "export", "--data", dir).want(t, exitUsage).says(t, "LANYARD_NOSUCH")
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
 	lanyardIn(ended, environ(), "", "export", "--data", dir).want(t, exitInterrupted)
+}
+
+func TestWordsThatManyTryFirstAreUnderstood(t *testing.T) {
+	lanyard(t, "", "help").want(t, exitDone).says(t, "Exit codes", "migrate up")
+	lanyard(t, "", "help", "keys", "rotate").want(t, exitDone).says(t, "lanyard keys rotate --dry-run")
+	lanyard(t, "", "version").want(t, exitDone).says(t, version)
 }
 
 func TestACommandForWhatIsThereMakesNothing(t *testing.T) {
@@ -163,7 +189,7 @@ func TestExitCodesClassFaults(t *testing.T) {
 			t.Errorf("%v: exit code %d, want %d", err, got, code)
 		}
 	}
-	if got := plain(fault.Invalidf("body.email", "expected an address")); !strings.HasSuffix(got, "email: expected an address") {
+	if got := plain(fault.Invalidf("body.email", "expected an address")); !strings.HasSuffix(got, ": email: expected an address. (validation_failed)") {
 		t.Errorf("said %q", got)
 	}
 }

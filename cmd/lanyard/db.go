@@ -14,7 +14,7 @@ import (
 
 type dbCommand struct {
 	Listen string `help:"Address to listen on." default:"127.0.0.1:8000"`
-	Data   string `help:"Directory of the data file." default:".lanyard"`
+	Data   string `help:"Directory of the data file." default:".lanyard" type:"path"`
 	Memory bool   `help:"Keep nothing: the data is gone when the command ends."`
 }
 
@@ -46,7 +46,7 @@ func (c *dbCommand) Run(ctx context.Context) (err error) {
 	}
 	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", c.Listen)
 	if err != nil {
-		return fmt.Errorf("listen: %w", err)
+		return badAddress(fmt.Errorf("--listen: %w", err))
 	}
 	fmt.Fprintf(os.Stdout, "DynamoDB-compatible store on http://%s\n", l.Addr())
 	return serveUntil(ctx, &http.Server{Handler: e, ReadHeaderTimeout: 10 * time.Second}, l, ending{grace: 20 * time.Second})

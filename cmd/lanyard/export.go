@@ -18,7 +18,7 @@ type exportCommand struct {
 	where
 	File        string `arg:"" optional:"" help:"Where to write; - is standard output." default:"-"`
 	WithSecrets bool   `help:"Include password hashes, second factors, sessions and the key ring. Keep the file as you keep the keys."`
-	Rate        int    `help:"Items read a second at most; 0 is without bound." default:"0"`
+	Rate        bound  `help:"Items read a second at most; 0 is without bound." default:"0"`
 }
 
 // Help says more than one line.
@@ -111,7 +111,7 @@ type restoreCommand struct {
 	Verify      bool   `help:"Compare the table with the file instead of writing."`
 	ReplaceKeys bool   `help:"Replace a key ring that is there already; its sessions end. The old one is kept beside it."`
 	KeysTo      string `help:"Write the file's key ring here instead of into the data directory, for LANYARD_KEYS or a parameter store." placeholder:"FILE"`
-	Rate        int    `help:"Items written a second at most; 0 is without bound." default:"0"`
+	Rate        bound  `help:"Items written a second at most; 0 is without bound." default:"0"`
 }
 
 // Help says more than one line.

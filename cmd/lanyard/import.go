@@ -33,7 +33,7 @@ type importCommand struct {
 	PersonalOrgs bool   `name:"personal-organizations" help:"Make an organization for every active user whose line names none."`
 	Verify       bool   `help:"Compare the table with the file instead of writing."`
 	Rollback     string `help:"Take a batch back: remove what it made. Needs no file." placeholder:"BATCH"`
-	Rate         int    `help:"Records written a second at most; 0 is without bound." default:"0"`
+	Rate         bound  `help:"Records written a second at most; 0 is without bound." default:"0"`
 	Report       string `help:"Write refused lines to this file as JSON Lines instead of to standard error." placeholder:"FILE"`
 }
 

@@ -295,7 +295,7 @@ func changeKeys(ctx context.Context, p *process, c keyChange, command string,
 			return err
 		}
 		if ring, _, err = change(cfg, ring); err != nil {
-			return err
+			return unknownKey(err)
 		}
 		fmt.Fprintln(p.err, "nothing was written; the ring would be, but for the ids of new keys:")
 		return c.keys(p, ring)
@@ -319,7 +319,15 @@ func changeKeys(ctx context.Context, p *process, c keyChange, command string,
 			recorded.Outcome = audit.Failure
 			err = errors.Join(err, log.Write(ctx, *recorded))
 		}
-		return err
+		return unknownKey(err)
 	}
 	return c.keys(p, ring)
+}
+
+// unknownKey tells a key that is not there, or not to be put away, from failure.
+func unknownKey(err error) error {
+	if errors.Is(err, token.ErrUnknownKey) || errors.Is(err, token.ErrCurrentSecret) {
+		return refusal{err}
+	}
+	return err
 }

@@ -25,7 +25,7 @@ type mailListCommand struct {
 	output
 	acting
 	Status string `help:"dead: given up after its attempts; pending: waiting for the next one." enum:"dead,pending" default:"dead"`
-	Limit  int    `help:"At most so many, the newest first." default:"100"`
+	Limit  bound  `help:"At most so many, the newest first." default:"100"`
 }
 
 // Help shows examples.
@@ -51,7 +51,7 @@ func (c *mailListCommand) Run(ctx context.Context, p *process) (err error) {
 	if ctx, err = c.actingOrNobody(ctx, d, "mail list"); err != nil {
 		return err
 	}
-	list, err := relay.List(ctx, mail.Filter{Status: mail.Status(c.Status), Limit: c.Limit})
+	list, err := relay.List(ctx, mail.Filter{Status: mail.Status(c.Status), Limit: int(c.Limit)})
 	if err != nil {
 		return err
 	}

@@ -20,7 +20,7 @@ type migrateCommand struct {
 
 // paced is the flag of commands that read or write much.
 type paced struct {
-	Rate int `help:"Items a second at most; 0 is without bound." default:"0"`
+	Rate bound `help:"Items a second at most; 0 is without bound." default:"0"`
 }
 
 type migrateUpCommand struct {
@@ -47,8 +47,11 @@ program has ended.
 func (c *migrateUpCommand) Run(ctx context.Context, p *process) error {
 	return c.with(ctx, p, c.orRehearse(), c.Rate, func(m *migrate.Migrator) error {
 		version := c.To
-		if version < 0 {
+		if version == -1 {
 			version = m.Latest()
+		}
+		if err := known(m, version); err != nil {
+			return err
 		}
 		st, err := m.Status(ctx)
 		if err != nil {
@@ -97,11 +100,22 @@ func (c *migrateDownCommand) Run(ctx context.Context, p *process) error {
 		if err != nil {
 			return err
 		}
+		if err := known(m, c.To); err != nil {
+			return err
+		}
 		if c.To > st.Version {
 			return usage{fmt.Errorf("the table is at version %d: lanyard migrate up --to %d", st.Version, c.To)}
 		}
 		return goTo(ctx, m, c.To, p.out)
 	})
+}
+
+// known refuses a version that there is not.
+func known(m *migrate.Migrator, version int) error {
+	if version < 0 || version > m.Latest() {
+		return usage{fmt.Errorf("--to: there are versions 0 to %d", m.Latest())}
+	}
+	return nil
 }
 
 func goTo(ctx context.Context, m *migrate.Migrator, version int, out io.Writer) error {
@@ -192,7 +206,7 @@ func (c *migrateVerifyCommand) Run(ctx context.Context, p *process) error {
 }
 
 // with opens the table and runs do on a Migrator.
-func (w *where) with(ctx context.Context, p *process, absent ifAbsent, perSecond int, do func(*migrate.Migrator) error) (err error) {
+func (w *where) with(ctx context.Context, p *process, absent ifAbsent, perSecond bound, do func(*migrate.Migrator) error) (err error) {
 	_, store, err := w.open(ctx, p.environ, absent)
 	if err != nil {
 		return err

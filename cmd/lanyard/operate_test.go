@@ -83,9 +83,9 @@ func TestKeysRotateAsPlannedAndAreRecorded(t *testing.T) {
 
 	lanyard(t, "", "keys", "retire", active, "--data", dir, "--reason", "stolen").want(t, exitDone)
 	lanyard(t, "", "keys", "retire", "--secret", "1", "--data", dir).want(t, exitDone)
-	lanyard(t, "", "keys", "retire", "--secret", "2", "--data", dir).want(t, exitFailed).says(t, "rotate first")
+	lanyard(t, "", "keys", "retire", "--secret", "2", "--data", dir).want(t, exitRefused).says(t, "rotate first")
 	lanyard(t, "", "keys", "retire", "--secret", "x", "--data", dir).want(t, exitUsage)
-	lanyard(t, "", "keys", "retire", "nosuch", "--data", dir).want(t, exitFailed).says(t, "nosuch")
+	lanyard(t, "", "keys", "retire", "nosuch", "--data", dir).want(t, exitRefused).says(t, "nosuch")
 	if after := keysOf(t, dir); after["sig retired"][0].ID != active || len(after["secret previous"]) != 0 {
 		t.Errorf("after retiring: %+v", after)
 	}

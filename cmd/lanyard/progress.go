@@ -42,14 +42,14 @@ func (p progress) done() {
 }
 
 // pace lets at most perSecond things happen a second; 0 is without bound.
-func pace(perSecond int) func(context.Context, int) error {
-	if perSecond <= 0 {
+func pace(perSecond bound) func(context.Context, int) error {
+	if perSecond == 0 {
 		return nil
 	}
-	l := rate.NewLimiter(rate.Limit(perSecond), perSecond)
+	l := rate.NewLimiter(rate.Limit(perSecond), int(perSecond))
 	return func(ctx context.Context, n int) error {
 		for n > 0 {
-			part := min(n, perSecond)
+			part := min(n, int(perSecond))
 			if err := l.WaitN(ctx, part); err != nil {
 				return err
 			}

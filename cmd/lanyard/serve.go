@@ -41,7 +41,7 @@ way are answered; a second one ends it at once.
 
 type serveCommand struct {
 	Listen   string        `help:"Address to listen on." default:"127.0.0.1:8080"`
-	Data     string        `help:"Directory of the embedded store and the keys." default:".lanyard"`
+	Data     string        `help:"Directory of the embedded store and the keys." default:".lanyard" type:"path"`
 	DynamoDB string        `name:"dynamodb" help:"URL of a DynamoDB to use instead of the embedded store." placeholder:"URL"`
 	Memory   bool          `help:"Keep nothing: data and keys are gone when the command ends."`
 	Table    string        `help:"Name of the table (LANYARD_TABLE)." placeholder:"NAME"`
@@ -68,16 +68,25 @@ func (c *serveCommand) Run(ctx context.Context, p *process) error {
 	}
 	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", c.Listen)
 	if err != nil {
-		return fmt.Errorf("listen: %w", err)
+		return badAddress(fmt.Errorf("--listen: %w", err))
 	}
 	var watched net.Listener
 	if c.Metrics != "" {
 		if watched, err = (&net.ListenConfig{}).Listen(ctx, "tcp", c.Metrics); err != nil {
-			return errors.Join(fmt.Errorf("listen for metrics: %w", err), l.Close())
+			return badAddress(errors.Join(fmt.Errorf("--metrics-listen: %w", err), l.Close()))
 		}
 		defer watched.Close()
 	}
 	return c.serve(ctx, p, l, watched)
+}
+
+// badAddress tells an address that is none from one that cannot be had.
+func badAddress(err error) error {
+	var form *net.AddrError
+	if errors.As(err, &form) {
+		return usage{err}
+	}
+	return err
 }
 
 // serve serves on l until ctx ends, and shows how it is doing on watched, if

@@ -380,3 +380,14 @@ func TestBehindAProxyOnlyTrustedAddressesAreBelieved(t *testing.T) {
 		}
 	}
 }
+
+func TestAStoreDeepInTheTreeIsSharedFromBesideIt(t *testing.T) {
+	dir := filepath.Join(shortDir(t), strings.Repeat("deep/", 30))
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	t.Chdir(dir)
+	s := serve(t, &serveCommand{Data: filepath.Join(dir, "data")})
+	get(t, http.DefaultClient, s.url+"/healthz")
+	lanyard(t, "a phrase nobody has used before\n", "admin", "create", "--email", "root@example.com", "--data", "data").want(t, exitDone)
+}

@@ -18,8 +18,20 @@ import (
 // other commands reach it through a socket beside the file, which its owner
 // alone can connect to: they work on a running deployment as on a stopped one.
 
-// socketOf is the socket of the store in dir.
-func socketOf(dir string) string { return filepath.Join(dir, "dynamo.sock") }
+// socketOf is the socket of the store in dir. Systems bound the path of a socket
+// at about a hundred bytes; from the directory one is in, a long one may be short.
+func socketOf(dir string) string {
+	path := filepath.Join(dir, "dynamo.sock")
+	if len(path) < 100 {
+		return path
+	}
+	if wd, err := os.Getwd(); err == nil {
+		if short, err := filepath.Rel(wd, path); err == nil && len(short) < len(path) {
+			return short
+		}
+	}
+	return path
+}
 
 // shareStore serves the engine on the socket of dir until ctx ends. Where there
 // can be no socket (a path longer than the system's bound), stop alone is given

@@ -37,7 +37,7 @@ func Server(ctx context.Context, v Visit) Report {
 	var r Report
 	u, err := url.Parse(v.URL)
 	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-		r.add("address", Failed, "give an origin such as https://auth.example.com", "%q is none", v.URL)
+		r.add("address", Failed, "give an origin such as https://auth.example.com", "%q is no origin", v.URL)
 		return r
 	}
 	v.URL = u.Scheme + "://" + u.Host

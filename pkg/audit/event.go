@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// Type names what happened. The list is closed: a type that is not in Types is refused.
+// Type names what happened. The list is closed: Types gives it.
 type Type string
 
 // The event types of sign-in.
@@ -80,6 +80,23 @@ const (
 	AuditRead           Type = "audit.read"
 	PowerUsed           Type = "access.power_used" // super-admin power, own or lent, to read
 )
+
+// Types gives every type, so that whoever asks for one that is misspelled is not
+// told that nothing happened.
+func Types() []Type {
+	return []Type{
+		Registered, RegisteredAgain, EmailVerified, VerificationRequested, EmailChangeRequested, EmailChanged,
+		ProfileChanged, AccountDeleted, PasswordChanged, PasswordResetAsked, PasswordReset, PasswordNeededAsked,
+		SignedIn, SignInFailed, Refreshed, RefreshFailed, RefreshReuse, SignedOut, SignedOutEverywhere,
+		SessionEnded, Throttled, MFAPending, MFAVerified, MFAFailed, MFAEnrolled, MFAEnabled, MFADisabled,
+		RecoveryCodesRenewed, OrganizationCreated, OrganizationChanged, OrganizationDeleted, MemberAdded,
+		MemberChanged, MemberRemoved, InvitationCreated, InvitationRevoked, InvitationAccepted, EntityCreated,
+		EntityChanged, EntityDeleted, GrantCreated, GrantChanged, GrantRevoked, DocumentCreated, DocumentChanged,
+		DocumentDeleted, ShareCreated, ShareRevoked, AccessDenied, UserChanged, UserDeleted, UserSuspended,
+		UserReactivated, UserSignedOut, UserRoleChanged, UsersRead, DelegationCreated, DelegationRevoked,
+		KeysRotated, KeyRetired, MailResent, Imported, ImportRolledBack, AuditRead, PowerUsed,
+	}
+}
 
 // Outcome says whether the thing was done or refused.
 type Outcome string

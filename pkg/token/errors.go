@@ -23,4 +23,7 @@ var (
 	// ErrUnknownKey is how a KeySet says that it holds no usable key of that
 	// id; a Verifier turns it into ErrForged.
 	ErrUnknownKey = errors.New("unknown key")
+	// ErrCurrentSecret says that a secret is the one in use, which cannot be put
+	// away before another has taken its place.
+	ErrCurrentSecret = errors.New("it is the current one")
 )

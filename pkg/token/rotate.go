@@ -105,11 +105,11 @@ func (r *Ring) NextSecretVersion() uint16 { return r.secrets[len(r.secrets)-1].V
 // current secret cannot be retired; rotate first.
 func (r *Ring) RetireSecret(version uint16) (*Ring, error) {
 	if r.secrets[len(r.secrets)-1].Version == version {
-		return nil, fmt.Errorf("retire secret: version %d is the current one; rotate first", version)
+		return nil, fmt.Errorf("retire secret: %w: version %d; rotate first", ErrCurrentSecret, version)
 	}
 	left := slices.DeleteFunc(r.Secrets(), func(s Secret) bool { return s.Version == version })
 	if len(left) == len(r.secrets) {
-		return nil, fmt.Errorf("retire secret: no version %d", version)
+		return nil, fmt.Errorf("retire secret: %w: version %d", ErrUnknownKey, version)
 	}
 	return BuildRing(r.keys, left)
 }
