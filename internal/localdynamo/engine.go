@@ -33,7 +33,9 @@ type Options struct {
 	TTLEvery time.Duration
 	// LeanMemory keeps the mapped pages of the file from piling up in the process's
 	// memory: for long work beside other programs. It costs a little time, since
-	// pages are mapped anew.
+	// pages are mapped anew and the list of free ones is written with every commit,
+	// so that an engine which is opened after a crash need not read the whole file
+	// to find them.
 	LeanMemory bool
 	// Region is part of the ARNs; empty means "local".
 	Region string
@@ -95,8 +97,8 @@ func Open(opts Options) (*Engine, error) {
 
 func openFile(opts Options) (*bbolt.DB, error) {
 	// The map of the file grows in steps that wait for readers: start large.
-	// Free pages are found by a scan when the file is opened, not written with
-	// every commit.
+	// Free pages are not written with every commit (but see syncFree): after a
+	// crash they are found by reading the whole file when it is opened.
 	config := bbolt.Options{Timeout: 5 * time.Second, NoSync: opts.NoSync, NoFreelistSync: true,
 		FreelistType: bbolt.FreelistMapType, InitialMmapSize: 256 << 20}
 	if opts.Dir != "" {
@@ -125,26 +127,76 @@ func (e *Engine) Close() error {
 	e.once.Do(func() {
 		close(e.stop)
 		e.stopped.Wait()
-		e.closed = e.db.Close()
+		e.closed = errors.Join(e.keepFree(), e.db.Close())
 	})
 	return e.closed
+}
+
+// keepFree writes the list of free pages, so that the next Open need not look for
+// them in the whole file.
+func (e *Engine) keepFree() error {
+	if e.opts.Dir == "" {
+		return nil
+	}
+	e.db.NoFreelistSync = false // nobody writes any more
+	tx, err := e.db.Begin(true)
+	if err != nil {
+		return err
+	}
+	return tx.Commit()
 }
 
 // RoundTripper returns the engine as a transport for an HTTP client in the same
 // process: no port, no copy of a request's body, cancelled with its context.
 func (e *Engine) RoundTripper() http.RoundTripper { return e.Client }
 
-// perLetGo is after how many calls the mapped pages are let go; each touches some
+// Bounds for Options.LeanMemory. A page that is touched brings its neighbours
+// with it, 64 KB together (fault_around_bytes of Linux), and a write touches some
 // dozens.
-const perLetGo = 8
+const (
+	callsPerLetGo  = 8
+	writesPerLetGo = 2
+	leanGroup      = 32
+	maxFreeSynced  = 16 << 10 // pages; 8 bytes of each are written with every commit
+)
 
 // called counts a call, for Options.LeanMemory.
-func (e *Engine) called() {
-	if !e.opts.LeanMemory || e.calls.Add(1)%perLetGo != 0 {
+func (e *Engine) called(op string) {
+	if !e.opts.LeanMemory {
 		return
 	}
+	switch op {
+	case "BatchGetItem", "BatchWriteItem", "Query", "Scan", "TransactGetItems": // each touches many
+	default:
+		if e.calls.Add(1)%callsPerLetGo != 0 {
+			return
+		}
+	}
+	e.letGo()
+}
+
+// letGo unmaps the pages of the file for now.
+func (e *Engine) letGo() {
 	if err := letGo(e.db); err != nil {
 		return // the engine is closed, or the kernel does as it likes
+	}
+}
+
+// group is how many writes share a commit at most, and so how long the first
+// waits for the last, and how many pages it takes.
+func (e *Engine) group() int {
+	if e.opts.LeanMemory {
+		return leanGroup
+	}
+	return maxGroup
+}
+
+// syncFree decides whether the next commit writes the list of free pages, for the
+// engine's only writer.
+func (e *Engine) syncFree() {
+	if e.opts.LeanMemory && e.opts.Dir != "" {
+		st := e.db.Stats()
+		e.db.NoFreelistSync = st.FreePageN+st.PendingPageN > maxFreeSynced
 	}
 }
 
@@ -165,8 +217,7 @@ type writeTx struct {
 	dirty bool // something was changed, a commit is needed
 }
 
-// maxGroup bounds how many writes share a commit, and so how long the first
-// waits for the last.
+// maxGroup bounds group.
 const maxGroup = 128
 
 // update runs a write and returns when it is on disk. When ctx ends first, the
@@ -220,7 +271,7 @@ func (e *Engine) writeLoop() {
 			}
 		}
 		next = nil
-		for more := !group[0].alone; more && len(group) < maxGroup; {
+		for more := !group[0].alone; more && len(group) < e.group(); {
 			select {
 			case w := <-e.queue:
 				if w.alone {
@@ -238,6 +289,7 @@ func (e *Engine) writeLoop() {
 
 // commit runs the writes in one transaction and answers each.
 func (e *Engine) commit(group []*write) {
+	e.syncFree()
 	err := func() (err error) {
 		tx, err := e.db.Begin(true)
 		if err != nil {
@@ -251,8 +303,11 @@ func (e *Engine) commit(group []*write) {
 			}
 		}()
 		w := &writeTx{Tx: tx}
-		for _, job := range group {
+		for i, job := range group {
 			job.err = job.run(w)
+			if e.opts.LeanMemory && i%writesPerLetGo == writesPerLetGo-1 {
+				e.letGo()
+			}
 		}
 		if !w.dirty {
 			return tx.Rollback()

@@ -125,7 +125,7 @@ func (cl *Client) do(ctx context.Context, target string, body []byte) (int, []by
 	answer, err := []byte(nil), kind.error(op)
 	if err == nil {
 		answer, err = run(ctx, c)
-		cl.engine.called()
+		cl.engine.called(op)
 	}
 	status, code := http.StatusOK, ""
 	if err != nil {
