@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -42,16 +43,43 @@ type world struct {
 	store   *dynamotest.Store
 	handler http.Handler
 	access  *access.Checker
+	hashing *timed
 	// sessions is how many a user has at most.
 	sessions int
+	requests atomic.Int64 // to the store
+	units    atomic.Int64 // of capacity, in tenths
 	n        int
 }
 
-func newWorld(b *testing.B, engine localdynamo.Options) *world {
+// timed is a hasher that says how long it took the last time. Only one request
+// is under way at a time.
+type timed struct {
+	account.Hasher
+	took time.Duration
+}
+
+// Verify implements account.Hasher.
+func (h *timed) Verify(ctx context.Context, encoded, password string) (ok, renew bool, err error) {
+	began := time.Now()
+	defer func() { h.took = time.Since(began) }()
+	return h.Hasher.Verify(ctx, encoded, password)
+}
+
+// newWorld makes one that hashes passwords at a cost; 0 is the default.
+func newWorld(b *testing.B, cost int, engine localdynamo.Options) *world {
 	b.Helper()
+	w := &world{b: b}
 	engine.TTLEvery = -1
-	w := &world{b: b, store: dynamotest.NewWith(b, engine, table.Options{})}
-	cfg, err := config.Load([]string{"LANYARD_PUBLIC_URL=http://127.0.0.1:8080", fmt.Sprint("LANYARD_BCRYPT_COST=", hashCost), "LANYARD_TABLE=" + w.store.Name()})
+	engine.Mode.Observe = func(c localdynamo.Call) {
+		w.requests.Add(1)
+		w.units.Add(int64(10*c.Capacity + 0.5))
+	}
+	w.store = dynamotest.NewWith(b, engine, table.Options{})
+	env := []string{"LANYARD_PUBLIC_URL=http://127.0.0.1:8080", "LANYARD_TABLE=" + w.store.Name()}
+	if cost != 0 {
+		env = append(env, fmt.Sprint("LANYARD_BCRYPT_COST=", cost))
+	}
+	cfg, err := config.Load(env)
 	w.must(err)
 	w.sessions = cfg.Session.Max
 	ring, err := token.NewRing(token.Algorithm(cfg.Keys.Algorithm), time.Now().Add(-time.Hour), rand.Reader)
@@ -64,6 +92,8 @@ func newWorld(b *testing.B, engine localdynamo.Options) *world {
 	a.Deps.SessionsEnded = checker.Forget
 	services, err := catalog.NewServices(a)
 	w.must(err)
+	w.hashing = &timed{Hasher: services.Accounts.Hasher}
+	services.Accounts.Hasher = w.hashing
 	w.access, err = a.Access()
 	w.must(err)
 	w.handler, err = a.Server(catalog.Operations(services, openapi.Document), auth, nil)
@@ -166,8 +196,18 @@ func (w *world) populate(users int) {
 	}
 }
 
-// latencies reports the quantiles of single runs of do, which a mean hides.
-func latencies(b *testing.B, do func()) {
+// measured is latencies with what a run asks of the store.
+func (w *world) measured(b *testing.B, do func()) {
+	b.Helper()
+	requests, units := w.requests.Load(), w.units.Load()
+	runs := float64(latencies(b, do))
+	b.ReportMetric(float64(w.requests.Load()-requests)/runs, "requests/op")
+	b.ReportMetric(float64(w.units.Load()-units)/10/runs, "units/op")
+}
+
+// latencies reports the quantiles of single runs of do, which a mean hides, and
+// gives how many there were.
+func latencies(b *testing.B, do func()) int {
 	b.Helper()
 	var times []time.Duration
 	for b.Loop() {
@@ -175,8 +215,14 @@ func latencies(b *testing.B, do func()) {
 		do()
 		times = append(times, time.Since(began))
 	}
+	quantiles(b, "", times)
+	return len(times)
+}
+
+func quantiles(b *testing.B, prefix string, times []time.Duration) {
+	b.Helper()
 	slices.Sort(times)
 	for name, q := range map[string]float64{"p50-ns": 0.5, "p99-ns": 0.99} {
-		b.ReportMetric(float64(times[min(int(q*float64(len(times))), len(times)-1)]), name)
+		b.ReportMetric(float64(times[min(int(q*float64(len(times))), len(times)-1)]), prefix+name)
 	}
 }
