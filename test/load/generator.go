@@ -16,7 +16,6 @@ import (
 	"github.com/schollz/progressbar/v3"
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/term"
-	"golang.org/x/time/rate"
 )
 
 const password = "correct horse battery staple"
@@ -43,7 +42,7 @@ type generator struct {
 
 func newGenerator(o options) *generator {
 	t := &http.Transport{MaxIdleConns: 2048, MaxIdleConnsPerHost: 2048, MaxConnsPerHost: 2048}
-	return &generator{o: o, transport: t, client: &http.Client{Transport: t, Timeout: 2 * time.Minute}}
+	return &generator{o: o, transport: t, client: &http.Client{Transport: t, Timeout: 10 * time.Minute}}
 }
 
 // call sends a request and decodes the answer, if out is not nil.
@@ -164,7 +163,11 @@ func (g *generator) allSignIn(ctx context.Context) result {
 	all.Wait()
 	took := time.Since(began)
 	show.done()
-	return t.result(fmt.Sprintf("%d sign-ins at once", g.o.signIns), took)
+	name := fmt.Sprintf("%d sign-ins at once", g.o.signIns)
+	if g.o.serve != "" {
+		name += fmt.Sprintf(", bcrypt cost %d", g.o.bcrypt)
+	}
+	return t.result(name, took)
 }
 
 // ask sends one request of so many permission checks and looks at the answers.
@@ -188,22 +191,26 @@ func (g *generator) ask(ctx context.Context, u *user, batch int) error {
 	return nil
 }
 
-// check asks at a constant rate, whether or not earlier answers have come: what
-// waits for a slow server counts as waiting (open loop, no coordinated omission).
+// check asks at a constant rate, whether or not earlier answers have come. A
+// request is late from the moment it was due, so that what waits for a slow
+// server, or for this generator, counts (open loop, no coordinated omission).
 func (g *generator) check(ctx context.Context) result {
 	perSecond := float64(g.o.rate) / float64(g.o.batch)
 	total := int(perSecond * g.o.checks.Seconds())
 	var t tally
 	show := newShow("checking", int64(total))
-	limiter := rate.NewLimiter(rate.Limit(perSecond), 1)
 	var all sync.WaitGroup
 	waiting := make(chan struct{}, 2048) // more than that is a server that does not keep up
 	began := time.Now()
 	for i := range total {
-		if limiter.Wait(ctx) != nil {
+		at := began.Add(time.Duration(float64(i) / perSecond * float64(time.Second)))
+		select {
+		case <-time.After(time.Until(at)):
+		case <-ctx.Done():
+		}
+		if ctx.Err() != nil {
 			break
 		}
-		at := time.Now()
 		waiting <- struct{}{}
 		all.Go(func() {
 			defer func() { <-waiting }()

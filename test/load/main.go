@@ -27,14 +27,14 @@ func main() {
 	var o options
 	flag.StringVar(&o.url, "url", "http://127.0.0.1:8080", "the server; a loopback address")
 	flag.StringVar(&o.serve, "serve", "", "start this lanyard binary on an empty store instead, and end it")
-	flag.StringVar(&o.out, "json", "", "write the report here as JSON as well")
+	flag.StringVar(&o.out, "json", "", "write the report here as JSON as well; - prints nothing else")
 	flag.IntVar(&o.bcrypt, "bcrypt", 4, "with -serve: bcrypt's cost; a real one measures bcrypt and little else")
 	flag.IntVar(&o.users, "users", 200, "users to register")
-	flag.IntVar(&o.signIns, "sign-ins", 1000, "sign-ins at once")
+	flag.IntVar(&o.signIns, "sign-ins", 1000, "sign-ins at once; 0: none")
 	flag.IntVar(&o.rate, "rate", 10_000, "permission checks a second")
 	flag.IntVar(&o.batch, "batch", 20, "checks in a request")
-	flag.DurationVar(&o.checks, "checks", time.Minute, "how long to check")
-	flag.DurationVar(&o.mixed, "mixed", 30*time.Second, "how long the mixed load lasts")
+	flag.DurationVar(&o.checks, "checks", time.Minute, "how long to check; 0: not at all")
+	flag.DurationVar(&o.mixed, "mixed", 30*time.Second, "how long the mixed load lasts; 0: not at all")
 	flag.IntVar(&o.workers, "workers", 16, "clients at once in the mixed load")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
@@ -80,13 +80,21 @@ func run(ctx context.Context, o options) (err error) {
 	if err := g.prepare(ctx); err != nil {
 		return err
 	}
-	for _, phase := range []func(context.Context) result{g.allSignIn, g.check, g.mix} {
-		r := phase(ctx)
+	for _, phase := range []struct {
+		wanted bool
+		run    func(context.Context) result
+	}{{o.signIns > 0, g.allSignIn}, {o.checks > 0, g.check}, {o.mixed > 0, g.mix}} {
+		if !phase.wanted {
+			continue
+		}
+		r := phase.run(ctx)
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
 		r.PeakMemory = peakMemory(pid)
-		fmt.Println(r)
+		if o.out != "-" {
+			fmt.Println(r)
+		}
 		report.Results = append(report.Results, r)
 	}
 	if o.out != "" {
@@ -94,7 +102,13 @@ func run(ctx context.Context, o options) (err error) {
 		if err != nil {
 			return fmt.Errorf("encode report: %w", err)
 		}
-		if err := os.WriteFile(o.out, append(raw, '\n'), 0o600); err != nil {
+		raw = append(raw, '\n')
+		if o.out == "-" {
+			_, err = os.Stdout.Write(raw)
+		} else {
+			err = os.WriteFile(o.out, raw, 0o600)
+		}
+		if err != nil {
 			return fmt.Errorf("write report: %w", err)
 		}
 	}
