@@ -54,11 +54,13 @@ func newAPIStack(scope constructs.Construct, id string, s Stage, v *inventory, d
 		table: *data.table.AttrArn(), index: *data.table.AttrArn() + "/index/" + v.Index, stream: *data.table.AttrStreamArn(),
 		logs: *st.logs.AttrArn(), workerLogs: *st.workers.AttrArn(), letters: *letters.AttrArn(),
 		ring: arn("ssm", "parameter"+ring), mail: arn("ses", "identity/"+strings.TrimSuffix(from, ">")),
+		seals: data.seals,
 	}
 	st.env = map[string]*string{
 		"LANYARD_STAGE": str(s.Name), "LANYARD_PUBLIC_URL": str(s.PublicURL), "LANYARD_TABLE": data.table.Ref(),
 		"LANYARD_KEYS_SOURCE": str("ssm"), "LANYARD_KEYS_NAME": str(ring), "LANYARD_CORS_ORIGINS": str(strings.Join(s.CORSOrigins, ",")),
-		"LANYARD_MAIL_SENDER": str("ses"), "LANYARD_MAIL_FROM": str(s.MailFrom),
+		"LANYARD_MFA_KMS_KEYS": str(strings.Join(data.seals, ",")),
+		"LANYARD_MAIL_SENDER":  str("ses"), "LANYARD_MAIL_FROM": str(s.MailFrom),
 	}
 	for name, value := range s.Settings {
 		st.env[name] = str(value)
@@ -218,6 +220,7 @@ func (st *apiStack) httpAPI(v *inventory) (awsapigatewayv2.CfnApi, error) {
 		if op.Secrets {
 			p.extra = []statement{allow(st.arns.ring, "ssm:GetParameter")}
 		}
+		p.extra = append(p.extra, useSealKeys(st.arns.seals, op)...)
 		z := sizing{memory: 256, timeout: 10}
 		if op.Hashes {
 			z.memory, z.reserved = hashMemory, st.stage.HashConcurrency

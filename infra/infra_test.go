@@ -136,6 +136,52 @@ func TestTemplates(t *testing.T) {
 			}
 		}
 	})
+	t.Run("a key that rotates and is kept seals second factors, for the operations that say so", func(t *testing.T) {
+		keys := of(kept, "AWS::KMS::Key")
+		if len(keys) != 1 {
+			t.Fatalf("%d keys", len(keys))
+		}
+		for _, r := range keys {
+			if p := text(r.Properties); !strings.Contains(p, `"EnableKeyRotation":true`) || strings.Contains(p, `"Principal":"*"`) || r.DeletionPolicy != "Retain" {
+				t.Errorf("%s, deletion policy %s", p, r.DeletionPolicy)
+			}
+		}
+		key := text(data.stack.Resolve(str(data.seals[0])))
+		if key != `{"Fn::GetAtt":["SealKey","Arn"]}` {
+			t.Errorf("the key that seals is %s", key)
+		}
+		with := 0
+		for _, op := range v.Operations {
+			role := strings.Trim(regexp.MustCompile(`"Role\w+"`).FindString(text(code[logical(op.ID)].Properties["Role"])), `"`)
+			var got []string
+			for _, st := range policyStatements(t, code[role]) {
+				if action := text(st["Action"]); strings.Contains(action, "kms:") {
+					got = append(got, action+text(st["Condition"]))
+					if where := text(st["Resource"]); !strings.Contains(where, "SealKey") || strings.Contains(where, `"*"`) {
+						t.Errorf("%s may use %s", op.ID, where)
+					}
+				}
+			}
+			var want []string
+			if op.Seals || op.Opens {
+				with++
+				action := map[[2]bool]string{{true, true}: `["kms:Encrypt","kms:Decrypt"]`, {true, false}: `"kms:Encrypt"`, {false, true}: `"kms:Decrypt"`}[[2]bool{op.Seals, op.Opens}]
+				want = []string{action + `{"ForAllValues:StringEquals":{"kms:EncryptionContextKeys":["lanyard:purpose","lanyard:user"]},"StringEquals":{"kms:EncryptionContext:lanyard:purpose":"totp"}}`}
+			}
+			for i := range got {
+				got[i] = unlisted(got[i])
+			}
+			for i := range want {
+				want[i] = unlisted(want[i])
+			}
+			if !slices.Equal(got, want) {
+				t.Errorf("%s: %q, want %q", op.ID, got, want)
+			}
+		}
+		if with == 0 {
+			t.Error("no operation uses the key")
+		}
+	})
 	t.Run("settings are those that the SAM template sets", func(t *testing.T) {
 		raw, err := os.ReadFile("../template.yaml")
 		if err != nil {

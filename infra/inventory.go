@@ -24,6 +24,8 @@ type operation struct {
 	Access  string  `json:"access"`
 	Hashes  bool    `json:"hashes"`
 	Secrets bool    `json:"secrets"`
+	Seals   bool    `json:"seals"`
+	Opens   bool    `json:"opens"`
 	Policy  []grant `json:"policy"`
 }
 

@@ -16,7 +16,10 @@ type privileges struct {
 }
 
 // arns are what policies name.
-type arns struct{ table, index, logs, workerLogs, ring, mail, letters, stream string }
+type arns struct {
+	table, index, logs, workerLogs, ring, mail, letters, stream string
+	seals                                                       []string
+}
 
 // statements gives the policy's statements. ForAllValues holds for a request
 // without the key too, so every statement also wants it present.
@@ -47,6 +50,28 @@ func (p privileges) statements(a arns, logs string) []statement {
 
 func allow(resource string, actions ...string) statement {
 	return statement{"Effect": "Allow", "Action": actions, "Resource": resource}
+}
+
+// useSealKeys allows what an operation does with the keys for secrets of
+// authenticator apps, in the encryption context of those and no other; whose
+// secret it is differs from request to request.
+//
+// https://docs.aws.amazon.com/kms/latest/developerguide/conditions-kms.html#conditions-kms-encryption-context
+func useSealKeys(keys []string, op operation) []statement {
+	var actions []string
+	if op.Seals {
+		actions = append(actions, "kms:Encrypt")
+	}
+	if op.Opens {
+		actions = append(actions, "kms:Decrypt")
+	}
+	if len(actions) == 0 || len(keys) == 0 {
+		return nil
+	}
+	return []statement{{"Effect": "Allow", "Action": actions, "Resource": keys, "Condition": map[string]any{
+		"StringEquals":              map[string]any{"kms:EncryptionContext:lanyard:purpose": "totp"},
+		"ForAllValues:StringEquals": map[string]any{"kms:EncryptionContextKeys": []string{"lanyard:purpose", "lanyard:user"}},
+	}}}
 }
 
 // class names the privileges: functions of one class share a role, which keeps

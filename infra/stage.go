@@ -14,6 +14,11 @@ type Stage struct {
 	MailDomain string
 	// KMSKey is the ARN of a customer-managed key for the table; empty means AWS's own.
 	KMSKey string
+	// SealWithKMS makes a key that seals the secrets of authenticator apps; else
+	// the key ring seals them. EarlierSealKeys are the ARNs of keys that still open
+	// what they sealed.
+	SealWithKMS     bool
+	EarlierSealKeys []string
 	// Domain and Certificate (ARN, of the same region) give the API a custom domain.
 	Domain, Certificate string
 	// Front puts CloudFront with a web application firewall before the API; nil
@@ -67,6 +72,7 @@ func stage(name string) (Stage, error) {
 		return Stage{
 			Name: "prod", PublicURL: "https://auth.example.com", CORSOrigins: []string{"https://app.example.com"},
 			MailFrom: "Lanyard <no-reply@example.com>", MailDomain: "example.com", HashConcurrency: 20, RetentionDays: 90, Protect: true,
+			SealWithKMS: true,
 		}, nil
 	}
 	return Stage{}, fmt.Errorf("stage %q: expected dev or prod", name)

@@ -40,7 +40,11 @@ func (w *where) deployment(ctx context.Context, p *process, absent ifAbsent) (*d
 	if err != nil {
 		return nil, errors.Join(err, store.Close())
 	}
-	return &deployment{store: store, Assembly: &assembly.Assembly{Keys: keys, Version: version, Deps: service.Deps{
+	seals, err := keyService(ctx, cfg)
+	if err != nil {
+		return nil, errors.Join(err, store.Close())
+	}
+	return &deployment{store: store, Assembly: &assembly.Assembly{Keys: keys, Version: version, KeyService: seals, Deps: service.Deps{
 		Config: cfg, Table: store.table, Now: time.Now, Log: slog.New(slog.DiscardHandler), SessionsEnded: func(string) {},
 	}}}, nil
 }

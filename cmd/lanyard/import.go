@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -16,7 +15,6 @@ import (
 	"github.com/lanyard-auth/lanyard/pkg/assembly"
 	"github.com/lanyard-auth/lanyard/pkg/importer"
 	"github.com/lanyard-auth/lanyard/pkg/importer/convert"
-	"github.com/lanyard-auth/lanyard/pkg/mfa"
 )
 
 type importCommand struct {
@@ -129,8 +127,12 @@ func newImporter(a *assembly.Assembly) (*importer.Importer, error) {
 	if err != nil {
 		return nil, err
 	}
+	seal, err := a.Sealer()
+	if err != nil {
+		return nil, err
+	}
 	return importer.New(a.Deps, importer.Parts{Accounts: accounts, Organizations: organizations, Entities: entities, Audit: accounts.Audit,
-		Seal: mfa.RingSealer{Codec: a.Codec(), Rand: rand.Reader}}), nil
+		Seal: seal}), nil
 }
 
 // bring imports the file.

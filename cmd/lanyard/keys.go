@@ -18,6 +18,8 @@ import (
 	"github.com/lanyard-auth/lanyard/pkg/audit"
 	"github.com/lanyard-auth/lanyard/pkg/awskeys"
 	"github.com/lanyard-auth/lanyard/pkg/config"
+	"github.com/lanyard-auth/lanyard/pkg/mfa"
+	"github.com/lanyard-auth/lanyard/pkg/mfa/kms"
 	"github.com/lanyard-auth/lanyard/pkg/token"
 	"github.com/lanyard-auth/lanyard/pkg/token/keystore"
 )
@@ -88,6 +90,19 @@ func keyStore(ctx context.Context, cfg config.Config, dir string) (keystore.Stor
 		return &awskeys.Parameter{Client: ssm.NewFromConfig(sdk), Name: cfg.Keys.Name}, nil
 	}
 	return nil, usage{fmt.Errorf("LANYARD_KEYS_SOURCE=%s cannot be written from here: change the variable's value", cfg.Keys.Source)}
+}
+
+// keyService connects to what seals the secrets of second factors, where that is
+// not the key ring.
+func keyService(ctx context.Context, cfg config.Config) (mfa.KeyService, error) {
+	if len(cfg.MFA.KMSKeys) == 0 {
+		return nil, nil
+	}
+	sdk, err := awsconfig.LoadDefaultConfig(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("load AWS configuration: %w", err)
+	}
+	return kms.Connect(cfg.MFA, sdk)
 }
 
 type keysCommand struct {

@@ -123,7 +123,11 @@ func (c *serveCommand) serve(ctx context.Context, p *process, l, watched net.Lis
 	if err != nil {
 		return errors.Join(err, l.Close())
 	}
-	a := &assembly.Assembly{Keys: keys, Version: version, Deps: service.Deps{
+	seals, err := keyService(ctx, cfg)
+	if err != nil {
+		return errors.Join(err, l.Close())
+	}
+	a := &assembly.Assembly{Keys: keys, Version: version, KeyService: seals, Deps: service.Deps{
 		Config: cfg, Table: store.table, Now: time.Now, Log: logs.logger, SessionsEnded: func(string) {},
 	}}
 	watch := newWatch(a)

@@ -8,10 +8,11 @@ import (
 	"github.com/lanyard-auth/lanyard/pkg/assembly"
 	"github.com/lanyard-auth/lanyard/pkg/lambdahost"
 	"github.com/lanyard-auth/lanyard/pkg/mfa"
+	"github.com/lanyard-auth/lanyard/pkg/mfa/kms"
 )
 
 func main() {
-	lambdahost.Run(func(a *assembly.Assembly) (api.Operation, error) {
+	lambdahost.RunWith(kms.Connect, func(a *assembly.Assembly) (api.Operation, error) {
 		s, err := a.SecondFactors()
 		if err != nil {
 			return api.Operation{}, err

@@ -66,7 +66,7 @@ var owners = []struct {
 }{
 	{"DynamoDB's types", "github.com/aws/aws-sdk-go-v2/service/dynamodb", []string{"pkg/table", "internal/localdynamo"}},
 	{"guregu/dynamo", "github.com/guregu/dynamo", []string{"pkg/table", "internal/localdynamo"}},
-	{"the AWS SDK", "github.com/aws/aws-sdk-go-v2", []string{"pkg/table", "pkg/awskeys", "pkg/mail/ses", "pkg/lambdahost", "internal", "cmd", "functions"}},
+	{"the AWS SDK", "github.com/aws/aws-sdk-go-v2", []string{"pkg/table", "pkg/awskeys", "pkg/mail/ses", "pkg/mfa/kms", "pkg/lambdahost", "internal", "cmd", "functions"}},
 	{"Lambda's event types", "github.com/aws/aws-lambda-go", []string{"pkg/gateway", "pkg/authorizer", "pkg/lambdahost", "pkg/mail/stream", "functions", "internal", "test"}},
 	{"huma", "github.com/danielgtaylor/huma", []string{"pkg/api", "pkg/entity"}}, // entity: the schema of attribute values
 	{"the embedded engine", module + "internal/localdynamo", []string{"cmd", "internal/localdynamo", "test"}},

@@ -48,7 +48,7 @@ type samFunction struct {
 		Memory   int    `yaml:"MemorySize"`
 		Reserved any    `yaml:"ReservedConcurrentExecutions"`
 		Policies []struct {
-			Statement []map[string]any `yaml:"Statement"`
+			Statement []any `yaml:"Statement"`
 		} `yaml:"Policies"`
 		Events map[string]samEvent `yaml:"Events"`
 	} `yaml:"Properties"`
@@ -191,7 +191,11 @@ func TestRoutesAndAccessAreThoseOfTheOpenAPIDocument(t *testing.T) {
 func statements(t *testing.T, f samFunction) (grants []string, ring bool) {
 	t.Helper()
 	for _, p := range f.Properties.Policies {
-		for _, st := range p.Statement {
+		for _, statement := range p.Statement {
+			st, ok := statement.(map[any]any)
+			if !ok {
+				continue // conditional: TestTemplateLetsFunctionsUseKeysAsDeclared
+			}
 			actions := fmt.Sprint(st["Action"])
 			if strings.Contains(actions, "*") || strings.Contains(actions, "Scan") || fmt.Sprint(st["Resource"]) == "*" {
 				t.Errorf("a statement allows too much: %v", st)
@@ -242,6 +246,42 @@ func TestTemplateAllowsWhatOperationsDeclare(t *testing.T) {
 		if grants, ring := statements(t, functions[name]); !slices.Equal(grants, want(g)) || !ring {
 			t.Errorf("%s: %q, ring %v", name, grants, ring)
 		}
+	}
+}
+
+// TestTemplateLetsFunctionsUseKeysAsDeclared looks at the statements that are
+// there where KMS seals: as declared, on the deployment's keys, with the
+// encryption context.
+func TestTemplateLetsFunctionsUseKeysAsDeclared(t *testing.T) {
+	template, _ := readTemplate(t)
+	ops, users := deployed(), 0
+	for name, f := range functionsOf(template) {
+		var got []string
+		for _, p := range f.Properties.Policies {
+			for _, statement := range p.Statement {
+				if _, ok := statement.(map[any]any); !ok {
+					got = append(got, fmt.Sprint(statement))
+				}
+			}
+		}
+		op, actions := ops[name], []string{}
+		if op.Seals {
+			actions = append(actions, "kms:Encrypt")
+		}
+		if op.Opens {
+			actions = append(actions, "kms:Decrypt")
+		}
+		var want []string
+		if len(actions) > 0 {
+			users++
+			want = []string{fmt.Sprintf("[SealsWithKms map[Action:%v Condition:map[ForAllValues:StringEquals:map[kms:EncryptionContextKeys:[lanyard:purpose lanyard:user]] StringEquals:map[kms:EncryptionContext:lanyard:purpose:totp]] Effect:Allow Resource:MfaKmsKeys] AWS::NoValue]", actions)}
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("%s:\n got %q\nwant %q", name, got, want)
+		}
+	}
+	if users != 5 {
+		t.Errorf("%d functions use keys", users)
 	}
 }
 

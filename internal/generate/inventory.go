@@ -35,6 +35,8 @@ type Entry struct {
 	Access   api.Access `json:"access"`
 	Hashes   bool       `json:"hashes,omitempty"`
 	Secrets  bool       `json:"secrets,omitempty"`
+	Seals    bool       `json:"seals,omitempty"`
+	Opens    bool       `json:"opens,omitempty"`
 	Sends    bool       `json:"sends,omitempty"`
 	Requests int        `json:"requests"`
 	Policy   []Grant    `json:"policy"`
@@ -109,7 +111,7 @@ func NewInventory(ops []api.Operation) Inventory {
 			continue
 		}
 		e := Entry{ID: op.ID, Method: op.Method, Path: op.Path, Access: op.Access, Hashes: op.Hashes, Secrets: op.Secrets,
-			Sends: op.Sends, Requests: op.Requests, Policy: Grants(op.Table)}
+			Seals: op.Seals, Opens: op.Opens, Sends: op.Sends, Requests: op.Requests, Policy: Grants(op.Table)}
 		v.Operations = append(v.Operations, e)
 	}
 	return v

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/lanyard-auth/lanyard/pkg/api"
+	"github.com/lanyard-auth/lanyard/pkg/mfa/kms"
 	"github.com/lanyard-auth/lanyard/pkg/table"
 )
 
@@ -38,6 +39,10 @@ Parameters:
   KeysName:
     Type: String
     Default: /lanyard/dev/keys
+  MfaKmsKeys:
+    Type: CommaDelimitedList
+    Default: ''
+    Description: ARNs of the KMS keys for secrets of authenticator apps; the first seals. Empty means the key ring.
   HashConcurrency:
     Type: Number
     Default: 10
@@ -54,6 +59,9 @@ Parameters:
     Type: String
     Default: ''
     Description: URL of a store on this machine, for sam local.
+
+Conditions:
+  SealsWithKms: !Not [!Equals [!Join ['', !Ref MfaKmsKeys], '']]
 
 Globals:
   Function:
@@ -72,6 +80,7 @@ Globals:
         LANYARD_KEYS_SOURCE: !Ref KeysSource
         LANYARD_KEYS: !Ref Keys
         LANYARD_KEYS_NAME: !Ref KeysName
+        LANYARD_MFA_KMS_KEYS: !Join [',', !Ref MfaKmsKeys]
         LANYARD_CORS_ORIGINS: !Join [',', !Ref CorsOrigins]
         LANYARD_MAIL_SENDER: ses
         LANYARD_MAIL_FROM: !Ref MailFrom
@@ -154,6 +163,35 @@ const (
 	indent = "            "
 )
 
+// usesKeyService gives the statement that lets a function seal or open secrets
+// with KMS, where the deployment has keys for that. The encryption context is
+// the one of package mfa/kms and no other; whose the secret is differs from
+// request to request.
+//
+// https://docs.aws.amazon.com/kms/latest/developerguide/conditions-kms.html#conditions-kms-encryption-context
+func usesKeyService(e Entry) string {
+	var actions []string
+	if e.Seals {
+		actions = append(actions, "kms:Encrypt")
+	}
+	if e.Opens {
+		actions = append(actions, "kms:Decrypt")
+	}
+	if len(actions) == 0 {
+		return ""
+	}
+	return fmt.Sprintf(`            - !If
+              - SealsWithKms
+              - Effect: Allow
+                Action: [%s]
+                Resource: !Ref MfaKmsKeys
+                Condition:
+                  StringEquals: {'kms:EncryptionContext:%s': %s}
+                  ForAllValues:StringEquals: {kms:EncryptionContextKeys: ['%s', '%s']}
+              - !Ref AWS::NoValue
+`, strings.Join(actions, ", "), kms.ContextPurpose, kms.PurposeTOTP, kms.ContextPurpose, kms.ContextUser)
+}
+
 // logical gives the logical id of a name: AuthLogin of auth-login.
 func logical(name string) string {
 	var b strings.Builder
@@ -189,6 +227,7 @@ func template(ops []api.Operation) []byte {
 			if e.Secrets {
 				b.WriteString(readsKeys)
 			}
+			b.WriteString(usesKeyService(e))
 		}
 		fmt.Fprintf(&b, "      Events:\n        Route:\n          Type: HttpApi\n          Properties:\n            ApiId: !Ref Api\n            Method: %s\n            Path: '%s'\n            PayloadFormatVersion: '2.0'\n", e.Method, e.Path)
 		if e.Access != api.Public {

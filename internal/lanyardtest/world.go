@@ -21,6 +21,7 @@ import (
 
 	openapi "github.com/lanyard-auth/lanyard/api"
 	"github.com/lanyard-auth/lanyard/internal/catalog"
+	"github.com/lanyard-auth/lanyard/internal/kmstest"
 	"github.com/lanyard-auth/lanyard/internal/localdynamo/dynamotest"
 	"github.com/lanyard-auth/lanyard/internal/policytest"
 	"github.com/lanyard-auth/lanyard/pkg/account"
@@ -29,6 +30,7 @@ import (
 	"github.com/lanyard-auth/lanyard/pkg/audit"
 	"github.com/lanyard-auth/lanyard/pkg/config"
 	"github.com/lanyard-auth/lanyard/pkg/mail"
+	"github.com/lanyard-auth/lanyard/pkg/mfa/kms"
 	"github.com/lanyard-auth/lanyard/pkg/service"
 	"github.com/lanyard-auth/lanyard/pkg/standing"
 	"github.com/lanyard-auth/lanyard/pkg/table"
@@ -70,6 +72,7 @@ type World struct {
 	Ring     *token.Ring
 	Handler  http.Handler
 	Logs     *Buffer
+	KMS      *kmstest.Service // where LANYARD_MFA_KMS_KEYS is set
 
 	tasks *task.Runner
 	relay *mail.Relay
@@ -137,6 +140,12 @@ func start(t testing.TB, server *httptest.Server, env []string) *World {
 		Log: slog.New(slog.NewJSONHandler(w.Logs, &slog.HandlerOptions{Level: slog.LevelDebug})), SessionsEnded: func(string) {},
 	}}
 	w.Guard = policytest.New(t, store)
+	if len(w.Config.MFA.KMSKeys) > 0 {
+		w.KMS = &kmstest.Service{Decide: w.Guard.DecideKey}
+		if w.Assembly.KeyService, err = kms.Connect(w.Config.MFA, w.KMS.Config()); err != nil {
+			t.Fatal(err)
+		}
+	}
 	w.build()
 	server.Config.Handler = w.Handler
 	server.Start()

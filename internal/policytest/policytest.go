@@ -9,12 +9,15 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"sync"
 	"testing"
 
 	openapi "github.com/lanyard-auth/lanyard/api"
+	"github.com/lanyard-auth/lanyard/internal/kmstest"
 	"github.com/lanyard-auth/lanyard/internal/localdynamo"
 	"github.com/lanyard-auth/lanyard/internal/localdynamo/dynamotest"
+	"github.com/lanyard-auth/lanyard/pkg/mfa/kms"
 	"github.com/lanyard-auth/lanyard/pkg/table"
 )
 
@@ -35,6 +38,7 @@ type inventory struct {
 	Operations         []struct {
 		ID, Method, Path string
 		Policy           []grant
+		Seals, Opens     bool
 	}
 }
 
@@ -70,6 +74,21 @@ func Policies(t testing.TB) map[string]*localdynamo.Policy {
 	return out
 }
 
+// Keys gives what each function may do with the keys of AWS KMS, as deployed.
+func Keys(t testing.TB) map[string][]string {
+	t.Helper()
+	out := map[string][]string{}
+	for _, op := range read(t).Operations {
+		if op.Seals {
+			out[op.ID] = append(out[op.ID], "Encrypt")
+		}
+		if op.Opens {
+			out[op.ID] = append(out[op.ID], "Decrypt")
+		}
+	}
+	return out
+}
+
 // functionKey is the context key of the function in whose name something is done.
 type functionKey struct{}
 
@@ -94,6 +113,8 @@ type Guard struct {
 	policies map[string]*localdynamo.Policy
 	asked    func(function string, p localdynamo.Permission)
 	called   func(function string, c localdynamo.Call)
+	keys     map[string][]string // actions on KMS keys, by function
+	keyUse   func(function string, c kmstest.Call)
 	denied   []string
 	expected bool // denials are what the test is about
 }
@@ -102,7 +123,7 @@ type Guard struct {
 // guard lets everything through.
 func New(t testing.TB, store *dynamotest.Store) *Guard {
 	t.Helper()
-	g := &Guard{policies: Policies(t), functions: map[string]string{}, routes: http.NewServeMux()}
+	g := &Guard{policies: Policies(t), keys: Keys(t), functions: map[string]string{}, routes: http.NewServeMux()}
 	for _, op := range read(t).Operations {
 		route := op.Method + " " + op.Path
 		g.routes.Handle(route, http.NotFoundHandler())
@@ -165,6 +186,50 @@ func (g *Guard) WithPolicy(function string, p *localdynamo.Policy, run func()) {
 	before := set(p, true)
 	defer set(before, false)
 	run()
+}
+
+// DecideKey holds calls of KMS to policies: to what the function in whose name
+// they are made declares, and to the encryption context in its statement.
+func (g *Guard) DecideKey(ctx context.Context, c kmstest.Call) kmstest.Fault {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	function := Function(ctx)
+	if g.keyUse != nil {
+		g.keyUse(function, c)
+	}
+	bound := len(c.Context) == 2 && c.Context[kms.ContextPurpose] == kms.PurposeTOTP && c.Context[kms.ContextUser] != ""
+	if function == "" || bound && slices.Contains(g.keys[function], c.Action) {
+		return kmstest.None
+	}
+	if !g.expected {
+		g.denied = append(g.denied, fmt.Sprintf("kms:%s in %s, context %v", c.Action, function, c.Context))
+	}
+	return kmstest.Denied
+}
+
+// WithoutKey runs something without an action on KMS keys in a function's
+// policy. Refusals are no failures of the test meanwhile.
+func (g *Guard) WithoutKey(function, action string, run func()) {
+	set := func(actions []string, expected bool) (before []string) {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		before = g.keys[function]
+		g.keys[function], g.expected = actions, expected
+		return before
+	}
+	g.mu.Lock()
+	less := slices.DeleteFunc(slices.Clone(g.keys[function]), func(a string) bool { return a == action })
+	g.mu.Unlock()
+	before := set(less, true)
+	defer set(before, false)
+	run()
+}
+
+// OnKey has f told of every call of KMS; nil ends that.
+func (g *Guard) OnKey(f func(function string, c kmstest.Call)) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.keyUse = f
 }
 
 // OnPermission has f told of every permission that a function uses; nil ends that.

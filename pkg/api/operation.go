@@ -72,6 +72,8 @@ type Spec struct {
 	Forms       Forms    // what a handler that encodes its own body answers, beside a page
 	Cookies     bool     // sets or clears the session cookies
 	Secrets     bool     // needs the key ring's private part
+	Seals       bool     // seals the secret of an authenticator app (kms:Encrypt where AWS KMS does it)
+	Opens       bool     // opens one (kms:Decrypt)
 	Local       bool     // exists on the single machine only
 	Interop     bool     // an outside standard fixes its form: a body that breaks it is 400, the client's X-Request-ID comes back
 	Event       Event    // the sample for events/ and for tests

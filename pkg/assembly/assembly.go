@@ -21,6 +21,7 @@ import (
 	"github.com/lanyard-auth/lanyard/pkg/entity"
 	"github.com/lanyard-auth/lanyard/pkg/facts"
 	"github.com/lanyard-auth/lanyard/pkg/gateway"
+	"github.com/lanyard-auth/lanyard/pkg/mfa"
 	"github.com/lanyard-auth/lanyard/pkg/operator"
 	"github.com/lanyard-auth/lanyard/pkg/org"
 	"github.com/lanyard-auth/lanyard/pkg/password"
@@ -44,6 +45,9 @@ type Assembly struct {
 	Deps    service.Deps
 	Keys    token.Source
 	Version string
+	// KeyService seals the secrets of second factors where LANYARD_MFA_KMS_KEYS
+	// is set; the functions that need none are made without it.
+	KeyService mfa.KeyService
 
 	limiter sync.Once
 	limits  *throttle.Limiter

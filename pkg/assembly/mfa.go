@@ -3,6 +3,7 @@ package assembly
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 
 	"github.com/lanyard-auth/lanyard/pkg/account"
 	"github.com/lanyard-auth/lanyard/pkg/mail"
@@ -15,14 +16,31 @@ func (a *Assembly) gate() *mfa.Gate {
 	return &mfa.Gate{Tickets: a.Codec(), Now: a.Deps.Now, Rand: rand.Reader}
 }
 
+// Sealer gives what seals the secrets of second factors: the key service where
+// one is configured, else the key ring.
+func (a *Assembly) Sealer() (mfa.Sealer, error) {
+	ring := mfa.RingSealer{Codec: a.Codec(), Rand: rand.Reader}
+	switch {
+	case len(a.Deps.Config.MFA.KMSKeys) == 0:
+		return ring, nil
+	case a.KeyService == nil:
+		return nil, errors.New("LANYARD_MFA_KMS_KEYS is set, and this program does not connect to AWS KMS")
+	}
+	return mfa.ServiceSealer{Service: a.KeyService, Ring: ring}, nil
+}
+
 // SecondFactors makes the second-factor service.
 func (a *Assembly) SecondFactors() (*mfa.Service, error) {
 	sessions, err := a.Sessions()
 	if err != nil {
 		return nil, err
 	}
+	seal, err := a.Sealer()
+	if err != nil {
+		return nil, err
+	}
 	return mfa.New(a.Deps, mfa.Parts{
-		Sessions: sessions, Gate: a.gate(), Keys: a.Keys, Seal: mfa.RingSealer{Codec: a.Codec(), Rand: rand.Reader},
+		Sessions: sessions, Gate: a.gate(), Keys: a.Keys, Seal: seal,
 		Limits: a.Limiter(), Mail: mfaMails{a.Outbox()}, Rand: rand.Reader,
 	}), nil
 }

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"os"
 	"reflect"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -182,7 +183,8 @@ type Audit struct {
 
 // MFA is the second-factor policy.
 type MFA struct {
-	RequireForAdmins bool `env:"REQUIRE_MFA_FOR_ADMINS" envDefault:"false" doc:"Refuse super-admin routes to sessions without a second factor."`
+	KMSKeys          []string `env:"MFA_KMS_KEYS" doc:"ARNs of the AWS KMS keys that seal the secrets of authenticator apps, separated by commas: the first seals, all of them open. What the key ring sealed goes on working, and is sealed anew at its user's next sign-in. Empty: the key ring seals."`
+	RequireForAdmins bool     `env:"REQUIRE_MFA_FOR_ADMINS" envDefault:"false" doc:"Refuse super-admin routes to sessions without a second factor."`
 }
 
 // Check is a session-check bound: a duration, or off.
@@ -320,11 +322,20 @@ func (c *Config) check() []string {
 	if c.Keys.Source == "ssm" && c.Keys.Name == "" {
 		out = append(out, Prefix+"KEYS_NAME: expected the name of the parameter")
 	}
+	for _, k := range c.MFA.KMSKeys {
+		if !kmsKey.MatchString(k) {
+			out = append(out, Prefix+"MFA_KMS_KEYS: expected ARNs of keys such as arn:aws:kms:eu-north-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab, separated by commas")
+			break
+		}
+	}
 	if c.Mail.Sender == "smtp" && c.Mail.SMTP == "" {
 		out = append(out, Prefix+"SMTP_URL: expected a server, since "+Prefix+"MAIL_SENDER=smtp")
 	}
 	return out
 }
+
+// kmsKey is the ARN of a key. An alias will not do: IAM's policies name keys.
+var kmsKey = regexp.MustCompile(`^arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+$`)
 
 // KeyOverlap is for how long a replaced signing key still verifies: a token's
 // life, the leeway, and the time instances may sign with a ring they read

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-lambda-go/lambda"
+	"github.com/aws/aws-sdk-go-v2/aws"
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
 
 	"github.com/lanyard-auth/lanyard/pkg/api"
@@ -16,6 +17,7 @@ import (
 	"github.com/lanyard-auth/lanyard/pkg/config"
 	"github.com/lanyard-auth/lanyard/pkg/gateway"
 	"github.com/lanyard-auth/lanyard/pkg/metrics"
+	"github.com/lanyard-auth/lanyard/pkg/mfa"
 	"github.com/lanyard-auth/lanyard/pkg/service"
 	"github.com/lanyard-auth/lanyard/pkg/table"
 )
@@ -24,7 +26,13 @@ import (
 var version = "dev"
 
 // Assemble reads the environment of a function and makes its assembly.
-func Assemble(ctx context.Context) (*assembly.Assembly, error) {
+func Assemble(ctx context.Context) (*assembly.Assembly, error) { return assemble(ctx, nil) }
+
+// KeyService connects to what seals the secrets of second factors. It is given
+// to the functions that seal or open them, so that no other links its client.
+type KeyService func(config.MFA, aws.Config) (mfa.KeyService, error)
+
+func assemble(ctx context.Context, connect KeyService) (*assembly.Assembly, error) {
 	cfg, err := config.FromEnvironment()
 	if err != nil {
 		return nil, err
@@ -45,7 +53,13 @@ func Assemble(ctx context.Context) (*assembly.Assembly, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &assembly.Assembly{Keys: cached, Version: version, Deps: service.Deps{
+	var seals mfa.KeyService
+	if connect != nil && len(cfg.MFA.KMSKeys) > 0 {
+		if seals, err = connect(cfg.MFA, sdk); err != nil {
+			return nil, err
+		}
+	}
+	return &assembly.Assembly{Keys: cached, Version: version, KeyService: seals, Deps: service.Deps{
 		Config: cfg, Table: table.New(sdk, cfg.Table, table.Options{Endpoint: cfg.Dynamo}), Now: time.Now,
 		Log:           slog.New(slog.NewJSONHandler(os.Stdout, &slog.HandlerOptions{Level: level})),
 		SessionsEnded: func(string) {}, // other instances follow within the session-check bound
@@ -59,8 +73,11 @@ func fail(err error) {
 }
 
 // Run hosts one operation behind the HTTP API. It does not return.
-func Run(bind func(*assembly.Assembly) (api.Operation, error)) {
-	a, err := Assemble(context.Background())
+func Run(bind func(*assembly.Assembly) (api.Operation, error)) { RunWith(nil, bind) }
+
+// RunWith is Run with a key service, which is used where one is configured.
+func RunWith(connect KeyService, bind func(*assembly.Assembly) (api.Operation, error)) {
+	a, err := assemble(context.Background(), connect)
 	if err != nil {
 		fail(err)
 	}

@@ -33,7 +33,7 @@ func VerifyOperation(s *Service) api.Operation {
 			api.On("OUTBOX#*", api.PutItem),
 			api.On("THROTTLE#*", api.PutItem, api.UpdateItem, api.DeleteItem),
 		},
-		Cookies: true, Secrets: true, Sends: true, Requests: 8, ReadUnits: 1, WriteUnits: 23,
+		Cookies: true, Secrets: true, Seals: true, Opens: true, Sends: true, Requests: 8, ReadUnits: 1, WriteUnits: 23,
 		Audit: []string{string(audit.MFAVerified), string(audit.MFAFailed), string(audit.SignedIn), string(audit.Throttled), string(audit.SessionEnded)},
 		Event: api.Event{Body: map[string]any{"mfaToken": "example", "code": "123456"}},
 	}, func(ctx context.Context, in *verifyInput) (*session.GrantedOutput, error) {
@@ -73,7 +73,7 @@ func EnrolOperation(s *Service) api.Operation {
 			api.On("AUDIT#*", api.PutItem),
 			api.On("THROTTLE#*", api.PutItem, api.DeleteItem),
 		},
-		Hashes: true, Secrets: true, Requests: 5, ReadUnits: 3, WriteUnits: 11,
+		Hashes: true, Secrets: true, Seals: true, Requests: 5, ReadUnits: 3, WriteUnits: 11,
 		Audit: []string{string(audit.MFAEnrolled)},
 		Event: api.Event{Body: map[string]any{"password": "correct horse battery staple"}},
 	}, func(ctx context.Context, in *enrolInput) (*enrolOutput, error) {
@@ -107,7 +107,7 @@ func ConfirmOperation(s *Service) api.Operation {
 			api.On("OUTBOX#*", api.PutItem),
 			api.On("THROTTLE#*", api.PutItem, api.UpdateItem, api.DeleteItem),
 		},
-		Secrets: true, Sends: true, Requests: 5, ReadUnits: 3, WriteUnits: 21,
+		Secrets: true, Opens: true, Sends: true, Requests: 5, ReadUnits: 3, WriteUnits: 21,
 		Audit: []string{string(audit.MFAEnabled), string(audit.MFAFailed)},
 		Event: api.Event{Body: map[string]any{"code": "123456"}},
 	}, func(ctx context.Context, in *confirmInput) (*codesOutput, error) {
@@ -136,7 +136,7 @@ func DisableOperation(s *Service) api.Operation {
 			api.On("OUTBOX#*", api.PutItem),
 			api.On("THROTTLE#*", api.PutItem, api.UpdateItem, api.DeleteItem),
 		},
-		Hashes: true, Secrets: true, Sends: true, Requests: 6, ReadUnits: 3, WriteUnits: 22,
+		Hashes: true, Secrets: true, Opens: true, Sends: true, Requests: 6, ReadUnits: 3, WriteUnits: 22,
 		Audit: []string{string(audit.MFADisabled), string(audit.MFAFailed)},
 		Event: api.Event{Body: map[string]any{"password": "correct horse battery staple", "code": "123456"}},
 	}, func(ctx context.Context, in *bothInput) (*api.Empty, error) {
@@ -155,7 +155,7 @@ func RecoveryCodesOperation(s *Service) api.Operation {
 			api.On("OUTBOX#*", api.PutItem),
 			api.On("THROTTLE#*", api.PutItem, api.UpdateItem, api.DeleteItem),
 		},
-		Hashes: true, Secrets: true, Sends: true, Requests: 6, ReadUnits: 3, WriteUnits: 18,
+		Hashes: true, Secrets: true, Opens: true, Sends: true, Requests: 6, ReadUnits: 3, WriteUnits: 18,
 		Audit: []string{string(audit.RecoveryCodesRenewed), string(audit.MFAFailed)},
 		Event: api.Event{Body: map[string]any{"password": "correct horse battery staple", "code": "123456"}},
 	}, func(ctx context.Context, in *bothInput) (*codesOutput, error) {

@@ -105,6 +105,7 @@ type proof struct {
 	use    *table.Write // uses it up
 	cond   string
 	args   []any
+	stale  []byte // the secret of the app, where it should be sealed anew
 }
 
 // hold puts the proof's condition on a write that replaces or deletes what the
@@ -147,13 +148,24 @@ func (s *Service) proveTOTP(ctx context.Context, userID string, app *item, code 
 	p := &proof{method: MethodTOTP, cond: "secret = ? AND (attribute_not_exists(lastStep) OR lastStep < ?)", args: []any{app.Secret, step}}
 	p.use = p.hold(table.Update(app.Key).Set("lastStep", step))
 	if stale {
-		again, err := s.Seal.Seal(ctx, secret, userID)
-		if err != nil {
-			return nil, fault.Wrap(fault.CodeUnavailable, fmt.Errorf("renew TOTP secret: %w", err))
-		}
-		p.use.Set("secret", again)
+		p.stale = secret
 	}
 	return p, nil
+}
+
+// renew has the write that uses a proof up seal the secret anew, where it was
+// sealed with an earlier key. The code was right and the old seal still opens:
+// that there is no new one now keeps nobody out.
+func (s *Service) renew(ctx context.Context, userID string, p *proof) {
+	if p.stale == nil {
+		return
+	}
+	again, err := s.Seal.Seal(ctx, p.stale, userID)
+	if err != nil {
+		s.Log.WarnContext(ctx, "second factor keeps its earlier seal", "requestId", caller.Of(ctx).RequestID, "userId", userID, "error", err.Error())
+		return
+	}
+	p.use.Set("secret", again)
 }
 
 // refuse records a code that was not accepted. When a limit is used up with it,

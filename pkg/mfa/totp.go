@@ -1,7 +1,6 @@
 package mfa
 
 import (
-	"context"
 	"crypto/subtle"
 	"encoding/base32"
 	"fmt"
@@ -11,8 +10,6 @@ import (
 	"github.com/pquerna/otp"
 	"github.com/pquerna/otp/hotp"
 	"github.com/pquerna/otp/totp"
-
-	"github.com/lanyard-auth/lanyard/pkg/token"
 )
 
 const (
@@ -63,28 +60,4 @@ func stepOf(secret []byte, code string, now time.Time, last int64) (int64, bool,
 		}
 	}
 	return found, ok, nil
-}
-
-// Sealer keeps secrets unreadable in the table. Open says with stale that a
-// value should be sealed anew. What was sealed for one user does not open for
-// another.
-type Sealer interface {
-	Seal(ctx context.Context, secret []byte, userID string) (string, error)
-	Open(ctx context.Context, sealed, userID string) (secret []byte, stale bool, err error)
-}
-
-// RingSealer seals with a key derived from the key ring.
-type RingSealer struct {
-	Codec *token.Codec
-	Rand  io.Reader
-}
-
-// Seal implements Sealer.
-func (s RingSealer) Seal(ctx context.Context, secret []byte, userID string) (string, error) {
-	return s.Codec.Encrypt(ctx, token.PurposeTOTPEncryption, secret, userID, s.Rand)
-}
-
-// Open implements Sealer.
-func (s RingSealer) Open(ctx context.Context, sealed, userID string) ([]byte, bool, error) {
-	return s.Codec.Decrypt(ctx, token.PurposeTOTPEncryption, sealed, userID)
 }

@@ -178,6 +178,7 @@ func TestASecretOfAnEarlierKeyIsSealedAnewWhenUsed(t *testing.T) {
 	if err != nil || p == nil {
 		t.Fatalf("proof %v, %v", p, err)
 	}
+	b.renew(t.Context(), user, p)
 	if err := b.Table.Write(t.Context(), p.use); err != nil {
 		t.Fatal(err)
 	}

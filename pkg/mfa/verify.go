@@ -62,6 +62,7 @@ func (s *Service) Verify(ctx context.Context, mfaToken, code string) (session.Gr
 	if p == nil {
 		return session.Granted{}, s.refuse(ctx, l, reserved.Last, "wrong_code")
 	}
+	s.renew(ctx, t.UserID, p)
 	writes, err := s.trail().Record(ctx, audit.Event{Type: audit.MFAVerified, ActorID: t.UserID, SubjectID: t.UserID,
 		Details: map[string]string{"method": p.method}})
 	if err != nil {
