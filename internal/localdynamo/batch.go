@@ -1,9 +1,11 @@
 package localdynamo
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 
 	"go.etcd.io/bbolt"
@@ -20,73 +22,81 @@ const (
 
 // asked are the parameters by which an operation on several items is asked for
 // more than its answer.
-type asked struct{ ReturnConsumedCapacity, ReturnItemCollectionMetrics *string }
-
-func (a *asked) check(v *violations) {
-	v.enum(a.ReturnConsumedCapacity, "returnConsumedCapacity", "INDEXES", "TOTAL", none)
-	v.enum(a.ReturnItemCollectionMetrics, "returnItemCollectionMetrics", "SIZE", none)
+type asked struct {
+	ReturnConsumedCapacity      *string `api:"enum=INDEXES|TOTAL|NONE"`
+	ReturnItemCollectionMetrics *string `api:"enum=SIZE|NONE"`
 }
 
 type batchWriteRequest struct {
-	RequestItems map[string][]struct{ PutRequest, DeleteRequest *request }
+	RequestItems map[string][]writeRequest `api:"required"`
 	asked
 	ops []*itemOp
 }
 
+type writeRequest struct {
+	PutRequest, DeleteRequest *request `api:""`
+}
+
 type batchGetRequest struct {
-	RequestItems map[string]*request
+	RequestItems map[string]keysRequest `api:"required"`
 	asked
+}
+
+// keysRequest asks for items of one table. It is also how an answer lists the
+// keys for which it had no room.
+type keysRequest struct {
+	Keys                     []attr.Item       `api:"required min=1"`
+	ConsistentRead           bool              `json:",omitzero"`
+	AttributesToGet          []string          `json:",omitzero"`
+	ProjectionExpression     *string           `json:",omitzero"`
+	ExpressionAttributeNames map[string]string `json:",omitzero"`
 }
 
 // checkTables refuses a batch without tables.
 func checkTables[T any](c *call, v *violations, tables map[string]T) error {
-	v.required(tables != nil, "requestItems")
-	if tables != nil && len(tables) == 0 {
-		return invalid("The requestItems parameter is required for %s", c.op)
+	if tables == nil || len(tables) > 0 {
+		return nil
 	}
-	return nil
+	*v = nil // AWS looks no further
+	return invalid("The requestItems parameter is required for %s", c.op)
 }
 
 const twiceInBatch = "Provided list of item keys contains duplicates"
 
-func (r *batchWriteRequest) check(c *call, v *violations) (err error) {
-	if err := checkTables(c, v, r.RequestItems); err != nil {
-		return err
+// complete names the tables of the requests as if each stood alone.
+func (r *batchWriteRequest) complete() {
+	for name, list := range r.RequestItems {
+		for _, one := range list {
+			for _, req := range []*request{one.PutRequest, one.DeleteRequest} {
+				if req != nil {
+					req.TableName = &name
+				}
+			}
+		}
 	}
-	r.asked.check(v)
+}
+
+func (r *batchWriteRequest) check(c *call, v *violations) (err error) {
 	for _, name := range slices.Sorted(maps.Keys(r.RequestItems)) {
 		list := r.RequestItems[name]
 		if len(list) < 1 || len(list) > maxBatchWrite {
-			*v = append(*v, fmt.Sprintf("Value '{%s=%s}' at 'requestItems' failed to satisfy constraint: Map value must satisfy constraint: "+
-				"[Member must have length less than or equal to 25, Member must have length greater than or equal to 1]", name, javaList(len(list))))
+			*v = append(*v, fmt.Sprintf("Value '{%s=[%s]}' at 'requestItems' failed to satisfy constraint: Map value must satisfy constraint: "+
+				"[Member must have length less than or equal to 25, Member must have length greater than or equal to 1]", name, elements(reflect.ValueOf(list))))
 		}
-		for i, one := range list {
+		for _, one := range list {
 			if (one.PutRequest == nil) == (one.DeleteRequest == nil) {
 				err = invalid("Supplied AttributeValue has more than one datatypes set, must contain exactly one of the supported datatypes")
-			}
-			op, field := &itemOp{kind: "PutItem", req: one.PutRequest}, "putRequest"
-			if one.DeleteRequest != nil {
-				op, field = &itemOp{kind: "DeleteItem", req: one.DeleteRequest}, "deleteRequest"
-			}
-			if op.req != nil {
-				op.req.TableName = &name
-				op.req.checkAt(v, op.kind, fmt.Sprintf("requestItems.%s.member.%d.member.%s.", name, i+1, field))
-				r.ops = append(r.ops, op)
+			} else if one.PutRequest != nil {
+				r.ops = append(r.ops, &itemOp{kind: "PutItem", req: one.PutRequest})
+			} else {
+				r.ops = append(r.ops, &itemOp{kind: "DeleteItem", req: one.DeleteRequest})
 			}
 		}
 	}
 	if err == nil && len(r.ops) > maxBatchWrite {
 		err = invalid("Too many items requested for the BatchWriteItem call")
 	}
-	return err
-}
-
-// javaList stands for the list that AWS prints in full, as its language does.
-func javaList(n int) string {
-	if n == 0 {
-		return "[]"
-	}
-	return fmt.Sprintf("[%d elements]", n)
+	return cmp.Or(checkTables(c, v, r.RequestItems), err)
 }
 
 func batchWrite(ctx context.Context, c *call, r *batchWriteRequest) (any, error) {
@@ -125,44 +135,33 @@ func (a *asked) collections(ops []*itemOp) map[string][]collection {
 }
 
 func (r *batchGetRequest) check(c *call, v *violations) error {
-	if err := checkTables(c, v, r.RequestItems); err != nil {
-		return err
-	}
-	r.asked.check(v)
-	for _, name := range slices.Sorted(maps.Keys(r.RequestItems)) {
-		one, at := r.RequestItems[name], "requestItems."+name+".member.keys"
-		if one == nil {
-			one = &request{}
-			r.RequestItems[name] = one
-		}
-		one.TableName = &name
-		v.required(one.Keys != nil, at)
-		v.notEmpty(one.Keys == nil || len(one.Keys) > 0, at)
+	for name, one := range r.RequestItems {
 		if len(one.Keys) > maxBatchGet {
 			*v = append(*v, fmt.Sprintf("Value at 'RequestItems.%s.member.Keys' failed to satisfy constraint: Member must have length less than or equal to 100", name))
 		}
 	}
-	return nil
+	return checkTables(c, v, r.RequestItems)
 }
 
 // reads lists the reads of a batch, table by table.
-func (r *batchGetRequest) reads() ([]*itemOp, error) {
-	total, old, expressions := 0, []string(nil), []string(nil)
+func (r *batchGetRequest) reads() (ops []*itemOp, err error) {
+	total, old, expression := 0, false, false
 	for _, one := range r.RequestItems {
 		total += len(one.Keys)
-		old = append(old, one.given([]string{"AttributesToGet"})...)
-		expressions = append(expressions, one.given([]string{"ProjectionExpression"})...)
+		old = old || one.AttributesToGet != nil
+		expression = expression || one.ProjectionExpression != nil
 	}
 	if total > maxBatchGet {
 		return nil, invalid("Too many items requested for the BatchGetItem call")
 	}
-	if old != nil && expressions != nil {
-		return nil, errMixed(old[:1], expressions[:1]) // not even for different tables
+	if old && expression {
+		return nil, errMixed([]string{"AttributesToGet"}, []string{"ProjectionExpression"}) // not even for different tables
 	}
-	var ops []*itemOp
 	for _, name := range slices.Sorted(maps.Keys(r.RequestItems)) {
 		one := r.RequestItems[name]
-		p, err := one.parse([]string{"ProjectionExpression"}, []string{"AttributesToGet"}, func() error {
+		all := request{TableName: &name, ConsistentRead: one.ConsistentRead, AttributesToGet: one.AttributesToGet,
+			ProjectionExpression: one.ProjectionExpression, ExpressionAttributeNames: one.ExpressionAttributeNames}
+		p, err := all.parse([]string{"ProjectionExpression"}, []string{"AttributesToGet"}, func() error {
 			for _, key := range one.Keys {
 				if err := checkValues(key); err != nil {
 					return err
@@ -174,7 +173,9 @@ func (r *batchGetRequest) reads() ([]*itemOp, error) {
 			return nil, err
 		}
 		for _, key := range one.Keys {
-			ops = append(ops, &itemOp{kind: "GetItem", req: &request{TableName: &name, Key: key, ConsistentRead: one.ConsistentRead}, parsed: p})
+			req := all
+			req.Key = key
+			ops = append(ops, &itemOp{kind: "GetItem", req: &req, parsed: p})
 		}
 	}
 	return ops, nil
@@ -188,14 +189,20 @@ func batchGet(ctx context.Context, c *call, r *batchGetRequest) (any, error) {
 	if err := c.bindAll(ops, twiceInBatch); err != nil {
 		return nil, err
 	}
-	found, unprocessed, size := map[string][]item{}, map[string]*unprocessedKeys{}, 0
+	found, unprocessed, size := map[string][]item{}, map[string]*keysRequest{}, 0
 	for name := range r.RequestItems {
 		found[name] = []item{}
 	}
 	err = c.engine.view(ctx, func(tx *bbolt.Tx) error {
 		for _, op := range ops {
 			if size >= maxBatchSize {
-				r.postpone(unprocessed, op)
+				rest := unprocessed[op.t.name]
+				if rest == nil {
+					all := r.RequestItems[op.t.name]
+					rest = &all
+					rest.Keys, unprocessed[op.t.name] = nil, rest
+				}
+				rest.Keys = append(rest.Keys, op.req.Key)
 				continue
 			}
 			if err := op.read(tx); err != nil {
@@ -214,25 +221,7 @@ func batchGet(ctx context.Context, c *call, r *batchGetRequest) (any, error) {
 	}
 	return struct {
 		Responses        map[string][]item
-		UnprocessedKeys  map[string]*unprocessedKeys
+		UnprocessedKeys  map[string]*keysRequest
 		ConsumedCapacity []capacity `json:",omitzero"`
 	}{found, unprocessed, c.capacities(r.ReturnConsumedCapacity, "")}, nil
-}
-
-// unprocessedKeys are the keys that a full answer had no room for, in the form
-// of a request for them.
-type unprocessedKeys struct {
-	Keys                     []attr.Item
-	ConsistentRead           bool              `json:",omitzero"`
-	ProjectionExpression     *string           `json:",omitzero"`
-	ExpressionAttributeNames map[string]string `json:",omitzero"`
-}
-
-func (r *batchGetRequest) postpone(unprocessed map[string]*unprocessedKeys, op *itemOp) {
-	u, from := unprocessed[op.t.name], r.RequestItems[op.t.name]
-	if u == nil {
-		u = &unprocessedKeys{nil, from.ConsistentRead, from.ProjectionExpression, from.ExpressionAttributeNames}
-		unprocessed[op.t.name] = u
-	}
-	u.Keys = append(u.Keys, op.req.Key)
 }

@@ -2,7 +2,6 @@ package localdynamo
 
 import (
 	"cmp"
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -18,21 +17,8 @@ const (
 // check checks the parameters of CreateTable.
 func (d *tableDefinition) check(_ *call, v *violations) error {
 	if d.TableName == nil {
+		*v = nil // AWS looks no further
 		return invalid("The parameter 'TableName' is required but was not present in the request")
-	}
-	v.required(d.AttributeDefinitions != nil, "attributeDefinitions")
-	v.name(d.TableName, "tableName", 3, 255)
-	v.required(d.KeySchema != nil, "keySchema")
-	d.ProvisionedThroughput.check(v, "provisionedThroughput")
-	v.enum(d.BillingMode, "billingMode", "PROVISIONED", "PAY_PER_REQUEST")
-	v.enum(d.TableClass, "tableClass", "STANDARD", "STANDARD_INFREQUENT_ACCESS")
-	checkDefinitions(v, d.AttributeDefinitions)
-	checkElements(v, "keySchema", d.KeySchema)
-	for i, ix := range d.LocalSecondaryIndexes {
-		ix.check(v, fmt.Sprintf("localSecondaryIndexes.%d.member.", i+1))
-	}
-	for i, ix := range d.GlobalSecondaryIndexes {
-		ix.check(v, fmt.Sprintf("globalSecondaryIndexes.%d.member.", i+1))
 	}
 	if len(*v) > 0 {
 		return nil // what follows assumes that they are met
@@ -48,52 +34,6 @@ func (d *tableDefinition) check(_ *call, v *violations) error {
 		return invalidParam("StreamViewType should not be specified when StreamEnabled is false")
 	}
 	return cmp.Or(d.checkKeys(d.KeySchema), d.checkIndexes(true))
-}
-
-func (p *throughput) check(v *violations, path string) {
-	if p == nil {
-		return
-	}
-	v.required(p.ReadCapacityUnits != nil, path+".readCapacityUnits")
-	v.required(p.WriteCapacityUnits != nil, path+".writeCapacityUnits")
-	v.between(p.ReadCapacityUnits, path+".readCapacityUnits", 1, 1<<53)
-	v.between(p.WriteCapacityUnits, path+".writeCapacityUnits", 1, 1<<53)
-}
-
-func checkDefinitions(v *violations, defs []attributeDefinition) {
-	for i, a := range defs {
-		path := fmt.Sprintf("attributeDefinitions.%d.member.", i+1)
-		v.length(&a.AttributeName, path+"attributeName", 1, 255)
-		v.enum(&a.AttributeType, path+"attributeType", "B", "N", "S")
-	}
-}
-
-func checkElements(v *violations, path string, keys []keyElement) {
-	v.notEmpty(keys == nil || len(keys) > 0, path)
-	if len(keys) > 2 {
-		text := make([]string, len(keys))
-		for i, k := range keys {
-			text[i] = fmt.Sprintf("KeySchemaElement(attributeName=%s, keyType=%s)", k.AttributeName, k.KeyType)
-		}
-		v.add("'["+strings.Join(text, ", ")+"]'", path, "have length less than or equal to 2")
-	}
-	for i, k := range keys {
-		v.length(&k.AttributeName, fmt.Sprintf("%s.%d.member.attributeName", path, i+1), 1, 255)
-		v.enum(&k.KeyType, fmt.Sprintf("%s.%d.member.keyType", path, i+1), "HASH", "RANGE")
-	}
-}
-
-func (ix *indexDefinition) check(v *violations, path string) {
-	v.required(ix.IndexName != nil, path+"indexName")
-	v.name(ix.IndexName, path+"indexName", 3, 255)
-	v.required(ix.KeySchema != nil, path+"keySchema")
-	checkElements(v, path+"keySchema", ix.KeySchema)
-	v.required(ix.Projection != nil, path+"projection")
-	ix.ProvisionedThroughput.check(v, path+"provisionedThroughput")
-	if p := ix.Projection; p != nil {
-		v.enum(p.ProjectionType, path+"projection.projectionType", "ALL", "INCLUDE", "KEYS_ONLY")
-		v.notEmpty(p.NonKeyAttributes == nil || len(p.NonKeyAttributes) > 0, path+"projection.nonKeyAttributes")
-	}
 }
 
 // checkKeys checks one key schema against the attribute definitions.
@@ -203,23 +143,6 @@ func (d *tableDefinition) checkIndex(ix indexDefinition, local bool) error {
 
 // check checks the parameters of UpdateTable.
 func (r *updateRequest) check(_ *call, v *violations) error {
-	r.checkName(v)
-	v.enum(r.BillingMode, "billingMode", "PROVISIONED", "PAY_PER_REQUEST")
-	v.enum(r.TableClass, "tableClass", "STANDARD", "STANDARD_INFREQUENT_ACCESS")
-	r.ProvisionedThroughput.check(v, "provisionedThroughput")
-	checkDefinitions(v, r.AttributeDefinitions)
-	for i, u := range r.GlobalSecondaryIndexUpdates {
-		path := fmt.Sprintf("globalSecondaryIndexUpdates.%d.member.", i+1)
-		if u.Create != nil {
-			u.Create.check(v, path+"create.")
-		}
-		for field, ix := range map[string]*indexDefinition{"update": u.Update, "delete": u.Delete} {
-			if ix != nil {
-				v.required(ix.IndexName != nil, path+field+".indexName")
-				v.name(ix.IndexName, path+field+".indexName", 3, 255)
-			}
-		}
-	}
 	if len(*v) > 0 {
 		return nil // what follows assumes that they are met
 	}

@@ -4,9 +4,9 @@
 //
 // What a request means is told by four layers, each in files of its own:
 //
-//   - protocol: http.go, request.go and definition.go (decoding and
-//     constraints), answer.go, errors.go, mode.go (policies, injected faults,
-//     observers);
+//   - protocol: http.go, request.go (decoding), constraints.go (the API's model,
+//     in tags), definition.go, answer.go, errors.go, mode.go (policies, injected
+//     faults, observers);
 //   - operations: items.go (every read and write of an item goes through it),
 //     batch.go, transact.go, query.go, tables.go, describe.go, ttl.go;
 //   - storage: engine.go (group commit), schema.go (keys and indexes), store.go

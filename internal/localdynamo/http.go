@@ -8,6 +8,7 @@ import (
 	"hash/crc32"
 	"io"
 	"net/http"
+	"reflect"
 	"strconv"
 	"strings"
 
@@ -52,12 +53,17 @@ type operation func(context.Context, *call) ([]byte, error)
 // depends on keys. The request is decoded and checked against the constraints
 // of the API's model; what else its check finds is told after those.
 func keyed[R any](run func(context.Context, *call, *R) (any, error)) operation {
+	model := modelOf(reflect.TypeFor[R]())
 	return func(ctx context.Context, c *call) ([]byte, error) {
 		r, err := decode[R](c.body)
 		if err != nil {
 			return nil, err
 		}
+		if partial, ok := any(r).(interface{ complete() }); ok {
+			partial.complete()
+		}
 		var v violations
+		v.check(model, reflect.ValueOf(r), c.op, "")
 		if checked, ok := any(r).(interface {
 			check(*call, *violations) error
 		}); ok {

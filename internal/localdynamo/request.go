@@ -3,7 +3,6 @@ package localdynamo
 import (
 	"cmp"
 	"errors"
-	"fmt"
 	"maps"
 	"reflect"
 	"slices"
@@ -21,40 +20,39 @@ import (
 // of a batch or transaction; an operation looks at those it has. A nil pointer
 // is a parameter that is absent or null.
 type request struct {
-	TableName *string
-	IndexName *string
+	TableName *string `api:"required name min=1 max=255"`
+	IndexName *string `api:"name min=3 max=255"`
 
-	Key               attr.Item
+	ReturnConsumedCapacity              *string `api:"enum=INDEXES|TOTAL|NONE"`
+	ReturnItemCollectionMetrics         *string `api:"enum=SIZE|NONE"`
+	ReturnValues                        *string `api:"enum=ALL_NEW|UPDATED_OLD|ALL_OLD|NONE|UPDATED_NEW"`
+	ReturnValuesOnConditionCheckFailure *string `api:"enum=ALL_OLD|NONE"`
+	Select                              *string `api:"enum=SPECIFIC_ATTRIBUTES|COUNT|ALL_ATTRIBUTES|ALL_PROJECTED_ATTRIBUTES"`
+	ConditionalOperator                 *string `api:"enum=OR|AND"`
+	ConsistentRead                      bool
+	ScanIndexForward                    *bool
+	Segment                             *int                        `api:"min=0 max=999999"`
+	TotalSegments                       *int                        `api:"min=1 max=1000000"`
+	AttributesToGet                     []string                    `api:"min=1"`
+	Expected                            map[string]legacy.Condition `api:""`
+	KeyConditions                       map[string]legacy.Condition `api:""`
+	QueryFilter                         map[string]legacy.Condition `api:""`
+	ScanFilter                          map[string]legacy.Condition `api:""`
+	AttributeUpdates                    map[string]legacy.Update    `api:""`
+	Limit                               *int                        `api:"of=Query|Scan min=1 max=2147483647"`
+
+	Item              attr.Item `api:"required=PutItem|Put|PutRequest"`
+	Key               attr.Item `api:"required=GetItem|UpdateItem|DeleteItem|Get|Update|Delete|ConditionCheck|DeleteRequest"`
 	Keys              []attr.Item
-	Item              attr.Item
 	ExclusiveStartKey attr.Item
 
-	ConditionExpression       *string
+	ConditionExpression       *string `api:"required=ConditionCheck"`
+	UpdateExpression          *string `api:"required=Update"`
 	FilterExpression          *string
 	KeyConditionExpression    *string
 	ProjectionExpression      *string
-	UpdateExpression          *string
 	ExpressionAttributeNames  map[string]string
 	ExpressionAttributeValues map[string]attr.Value
-
-	ConsistentRead                      bool
-	ScanIndexForward                    *bool
-	Limit                               *int
-	Segment                             *int
-	TotalSegments                       *int
-	Select                              *string
-	ReturnValues                        *string
-	ReturnValuesOnConditionCheckFailure *string
-	ReturnConsumedCapacity              *string
-	ReturnItemCollectionMetrics         *string
-
-	AttributesToGet     []string
-	AttributeUpdates    map[string]legacy.Update
-	Expected            map[string]legacy.Condition
-	KeyConditions       map[string]legacy.Condition
-	QueryFilter         map[string]legacy.Condition
-	ScanFilter          map[string]legacy.Condition
-	ConditionalOperator *string
 }
 
 // decode reads a request's JSON. Wrong JSON is a SerializationException;
@@ -95,127 +93,22 @@ func javaClass(t reflect.Type) (class, scalar string) {
 	return "com.amazonaws.dynamodb.v20120810." + t.Name(), "Unexpected field type"
 }
 
-// violations collects the constraints of the API's model that a request does
-// not meet; AWS reports them together, before all other errors.
-type violations []string
-
-func (v *violations) add(value, at, constraint string, args ...any) {
-	*v = append(*v, fmt.Sprintf("Value %s at '%s' failed to satisfy constraint: Member must %s", value, at, fmt.Sprintf(constraint, args...)))
-}
-
-func (v violations) err() error {
-	if len(v) == 0 {
-		return nil
-	}
-	v = v[:min(len(v), 10)]
-	plural := map[bool]string{true: "s"}[len(v) > 1]
-	return invalid("%d validation error%s detected: %s", len(v), plural, strings.Join(v, "; "))
-}
-
-func (v *violations) required(present bool, at string) {
-	if !present {
-		v.add("null", at, "not be null")
-	}
-}
-
-func (v *violations) notEmpty(ok bool, at string) {
-	if !ok {
-		v.add("'[]'", at, "have length greater than or equal to 1")
-	}
-}
-
-func (v *violations) enum(p *string, at string, set ...string) {
-	if p != nil && !slices.Contains(set, *p) {
-		v.add("'"+*p+"'", at, "satisfy enum value set: [%s]", strings.Join(set, ", "))
-	}
-}
-
-func (v *violations) between(p *int, at string, low, high int) {
-	switch {
-	case p == nil:
-	case *p < low:
-		v.add(fmt.Sprintf("'%d'", *p), at, "have value greater than or equal to %d", low)
-	case *p > high:
-		v.add(fmt.Sprintf("'%d'", *p), at, "have value less than or equal to %d", high)
-	}
-}
-
-func (v *violations) length(p *string, at string, low, high int) {
-	switch {
-	case p == nil:
-	case len(*p) < low:
-		v.add("'"+*p+"'", at, "have length greater than or equal to %d", low)
-	case len(*p) > high:
-		v.add("'"+*p+"'", at, "have length less than or equal to %d", high)
-	}
-}
-
-// name checks the name of a table or index. Tables named by ARN are not for us.
-func (v *violations) name(p *string, at string, low, high int) {
-	const allowed = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-"
-	if p != nil && strings.Trim(*p, allowed) != "" {
-		v.add("'"+*p+"'", at, "satisfy regular expression pattern: [a-zA-Z0-9_.-]+")
-	}
-	v.length(p, at, low, high)
-}
-
 // What may be asked for in the parameters that are enumerations.
 const allOld, none = "ALL_OLD", "NONE"
 
+// check notes what the model does not say.
 func (r *request) check(c *call, v *violations) error {
-	r.checkAt(v, c.op, "")
-	return nil
-}
-
-// checkAt notes what is wrong with the parameters of one operation on items, or
-// of an element of that kind; path is where in a batch or transaction it stands.
-func (r *request) checkAt(v *violations, kind, path string) {
-	v.required(r.TableName != nil, path+"tableName")
-	v.name(r.TableName, path+"tableName", 1, 255)
-	if path == "" && is(r.TableName, "") {
-		return // AWS looks no further
-	}
-	v.name(r.IndexName, path+"indexName", 3, 255)
-	v.enum(r.ReturnConsumedCapacity, path+"returnConsumedCapacity", "INDEXES", "TOTAL", none)
-	v.enum(r.ReturnItemCollectionMetrics, path+"returnItemCollectionMetrics", "SIZE", none)
-	v.enum(r.ReturnValues, path+"returnValues", "ALL_NEW", "UPDATED_OLD", allOld, none, "UPDATED_NEW")
-	v.enum(r.ReturnValuesOnConditionCheckFailure, path+"returnValuesOnConditionCheckFailure", allOld, none)
-	v.enum(r.Select, path+"select", "SPECIFIC_ATTRIBUTES", "COUNT", "ALL_ATTRIBUTES", "ALL_PROJECTED_ATTRIBUTES")
-	v.enum(r.ConditionalOperator, path+"conditionalOperator", "OR", "AND")
-	v.between(r.Segment, path+"segment", 0, 999999)
-	v.between(r.TotalSegments, path+"totalSegments", 1, 1000000)
-	v.notEmpty(r.AttributesToGet == nil || len(r.AttributesToGet) > 0, path+"attributesToGet")
-	for field, conditions := range map[string]map[string]legacy.Condition{
-		"expected": r.Expected, "keyConditions": r.KeyConditions, "queryFilter": r.QueryFilter, "scanFilter": r.ScanFilter} {
-		for name, c := range conditions {
-			at := path + field + "." + name + ".member.comparisonOperator"
-			if c.ComparisonOperator != "" {
-				v.enum(&c.ComparisonOperator, at, "IN", "NULL", "BETWEEN", "LT", "NOT_CONTAINS", "EQ", "GT", "NOT_NULL",
-					"NE", "LE", "BEGINS_WITH", "GE", "CONTAINS")
-			} else if field != "expected" {
-				v.required(false, at)
+	switch {
+	case is(r.TableName, ""):
+		*v = (*v)[:1] // AWS looks no further
+	case c.op == "Query" && r.Limit != nil && *r.Limit < 1:
+		for i, text := range *v {
+			if strings.Contains(text, "at 'limit'") {
+				(*v)[i] = "Value at 'Limit' failed to satisfy constraint: Member must have value greater than or equal to 1"
 			}
 		}
 	}
-	for name, u := range r.AttributeUpdates {
-		if u.Action != "" {
-			v.enum(&u.Action, path+"attributeUpdates."+name+".member.action", "ADD", "PUT", "DELETE")
-		}
-	}
-	switch kind {
-	case "Query", "Scan":
-		if kind == "Query" && r.Limit != nil && *r.Limit < 1 {
-			*v = append(*v, "Value at 'Limit' failed to satisfy constraint: Member must have value greater than or equal to 1")
-		} else {
-			v.between(r.Limit, "limit", 1, 1<<31-1)
-		}
-	case "PutItem":
-		v.required(r.Item != nil, path+"item")
-	default:
-		v.required(r.Key != nil, path+"key")
-		v.required(kind != "ConditionCheckItem" || r.ConditionExpression != nil, path+"conditionExpression")
-		v.required(kind != "UpdateItem" || path == "" || r.UpdateExpression != nil, path+"updateExpression")
-	}
+	return nil
 }
 
 // is reports whether an enumeration parameter has a value.

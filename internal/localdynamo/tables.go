@@ -27,15 +27,15 @@ type tableRecord struct {
 
 // tableDefinition are the parameters of CreateTable that define a table.
 type tableDefinition struct {
-	AttributeDefinitions      []attributeDefinition
-	TableName                 *string
-	KeySchema                 []keyElement
-	LocalSecondaryIndexes     []indexDefinition `json:",omitzero"`
-	GlobalSecondaryIndexes    []indexDefinition `json:",omitzero"`
-	BillingMode               *string           `json:",omitzero"`
-	ProvisionedThroughput     *throughput       `json:",omitzero"`
-	DeletionProtectionEnabled *bool             `json:",omitzero"`
-	TableClass                *string           `json:",omitzero"`
+	AttributeDefinitions      []attributeDefinition `api:"required"`
+	TableName                 *string               `api:"name min=3 max=255"`
+	KeySchema                 []keyElement          `api:"required min=1 max=2"`
+	ProvisionedThroughput     *throughput           `json:",omitzero" api:""`
+	BillingMode               *string               `json:",omitzero" api:"enum=PROVISIONED|PAY_PER_REQUEST"`
+	TableClass                *string               `json:",omitzero" api:"enum=STANDARD|STANDARD_INFREQUENT_ACCESS"`
+	LocalSecondaryIndexes     []indexDefinition     `json:",omitzero" api:""`
+	GlobalSecondaryIndexes    []indexDefinition     `json:",omitzero" api:""`
+	DeletionProtectionEnabled *bool                 `json:",omitzero"`
 	// What follows is only described: there are no streams here, no limits, and
 	// no encryption but the disk's.
 	StreamSpecification *streams                `json:",omitzero"`
@@ -52,22 +52,36 @@ type onDemand struct {
 	MaxReadRequestUnits, MaxWriteRequestUnits *int `json:",omitzero"`
 }
 
-type attributeDefinition struct{ AttributeName, AttributeType string }
+type attributeDefinition struct {
+	AttributeName string `api:"min=1 max=255"`
+	AttributeType string `api:"enum=B|N|S"`
+}
 
-type keyElement struct{ AttributeName, KeyType string }
+type keyElement struct {
+	AttributeName string `api:"min=1 max=255"`
+	KeyType       string `api:"enum=HASH|RANGE"`
+}
 
-type throughput struct{ ReadCapacityUnits, WriteCapacityUnits *int }
+// String writes the element as AWS does in messages.
+func (k keyElement) String() string {
+	return fmt.Sprintf("KeySchemaElement(attributeName=%s, keyType=%s)", k.AttributeName, k.KeyType)
+}
+
+type throughput struct {
+	ReadCapacityUnits  *int `api:"required min=1 max=9007199254740992"`
+	WriteCapacityUnits *int `api:"required min=1 max=9007199254740992"`
+}
 
 type indexDefinition struct {
-	IndexName             *string
-	KeySchema             []keyElement
-	Projection            *projection
-	ProvisionedThroughput *throughput `json:",omitzero"`
+	IndexName             *string      `api:"required name min=3 max=255"`
+	KeySchema             []keyElement `api:"required=LocalSecondaryIndexes|GlobalSecondaryIndexes|Create min=1 max=2"`
+	Projection            *projection  `api:"required=LocalSecondaryIndexes|GlobalSecondaryIndexes|Create"`
+	ProvisionedThroughput *throughput  `json:",omitzero" api:""`
 }
 
 type projection struct {
-	ProjectionType   *string  `json:",omitzero"`
-	NonKeyAttributes []string `json:",omitzero"`
+	ProjectionType   *string  `json:",omitzero" api:"enum=ALL|INCLUDE|KEYS_ONLY"`
+	NonKeyAttributes []string `json:",omitzero" api:"min=1"`
 }
 
 // compile makes the schema that the operations work with.
@@ -192,16 +206,8 @@ func (e *Engine) current(t *table) (*table, error) {
 }
 
 // tableRequest only names a table.
-type tableRequest struct{ TableName *string }
-
-func (r *tableRequest) check(_ *call, v *violations) error {
-	r.checkName(v)
-	return nil
-}
-
-func (r *tableRequest) checkName(v *violations) {
-	v.required(r.TableName != nil, "tableName")
-	v.name(r.TableName, "tableName", 1, 255)
+type tableRequest struct {
+	TableName *string `api:"required name min=1 max=255"`
 }
 
 // named returns the table.
@@ -270,14 +276,8 @@ func describeTable(ctx context.Context, c *call, r *tableRequest) (any, error) {
 }
 
 type listRequest struct {
-	ExclusiveStartTableName *string
-	Limit                   *int
-}
-
-func (r *listRequest) check(_ *call, v *violations) error {
-	v.name(r.ExclusiveStartTableName, "exclusiveStartTableName", 3, 255)
-	v.between(r.Limit, "limit", 1, 100)
-	return nil
+	ExclusiveStartTableName *string `api:"name min=3 max=255"`
+	Limit                   *int    `api:"min=1 max=100"`
 }
 
 func listTables(_ context.Context, c *call, r *listRequest) (any, error) {
@@ -302,14 +302,18 @@ func listTables(_ context.Context, c *call, r *listRequest) (any, error) {
 // updateRequest are the parameters of UpdateTable.
 type updateRequest struct {
 	tableRequest
-	AttributeDefinitions        []attributeDefinition
-	BillingMode                 *string
-	ProvisionedThroughput       *throughput
+	BillingMode                 *string               `api:"enum=PROVISIONED|PAY_PER_REQUEST"`
+	TableClass                  *string               `api:"enum=STANDARD|STANDARD_INFREQUENT_ACCESS"`
+	ProvisionedThroughput       *throughput           `api:""`
+	AttributeDefinitions        []attributeDefinition `api:""`
+	GlobalSecondaryIndexUpdates []indexUpdate         `api:""`
 	DeletionProtectionEnabled   *bool
-	TableClass                  *string
 	StreamSpecification         *streams
 	OnDemandThroughput          *onDemand
-	GlobalSecondaryIndexUpdates []struct{ Create, Update, Delete *indexDefinition }
+}
+
+type indexUpdate struct {
+	Create, Update, Delete *indexDefinition `api:""`
 }
 
 func updateTable(ctx context.Context, c *call, r *updateRequest) (any, error) {

@@ -17,9 +17,8 @@ import (
 
 // Limits of transactions, and how long a token makes a repeated one harmless.
 const (
-	maxTransactItems = 100
-	maxTransactSize  = 4 << 20
-	tokenLifetime    = 10 * time.Minute
+	maxTransactSize = 4 << 20
+	tokenLifetime   = 10 * time.Minute
 )
 
 const twiceInTransaction = "Transaction request cannot include multiple operations on one item"
@@ -28,45 +27,46 @@ func errTransactSize() error { return invalid("Transaction size exceeds 4 MB lim
 
 func (c *call) transaction() bool { return strings.HasPrefix(c.op, "Transact") }
 
-// transactRequest is a list of objects with one member, named after what is to
-// be done.
-type transactRequest struct {
-	TransactItems      []struct{ Put, Update, Delete, ConditionCheck, Get *request }
-	ClientRequestToken *string
+// transactGetRequest and transactRequest are lists of objects with one member,
+// named after what is to be done.
+type transactGetRequest struct {
+	TransactItems []struct {
+		Get *request `api:"required"`
+	} `api:"required min=1 max=100"`
 	asked
 	ops []*itemOp
 }
 
-func (r *transactRequest) check(c *call, v *violations) (err error) {
-	v.required(r.TransactItems != nil, "transactItems")
-	r.asked.check(v)
-	v.length(r.ClientRequestToken, "clientRequestToken", 1, 36)
-	n := len(r.TransactItems)
-	v.notEmpty(r.TransactItems == nil || n > 0, "transactItems")
-	if n > maxTransactItems {
-		v.add(fmt.Sprintf("'%s'", javaList(n)), "transactItems", "have length less than or equal to 100")
+type transactRequest struct {
+	TransactItems []struct {
+		ConditionCheck, Put, Update, Delete *request `api:""`
+	} `api:"required min=1 max=100"`
+	ClientRequestToken *string `api:"min=1 max=36"`
+	asked
+	ops []*itemOp
+}
+
+func (r *transactGetRequest) check(*call, *violations) error {
+	for _, one := range r.TransactItems {
+		r.ops = append(r.ops, &itemOp{kind: "GetItem", req: one.Get})
 	}
-	for i, one := range r.TransactItems {
-		given := 0
-		take := func(kind, field string, req *request) {
+	return nil
+}
+
+func (r *transactRequest) check(*call, *violations) (err error) {
+	for _, one := range r.TransactItems {
+		before := len(r.ops)
+		for kind, req := range map[string]*request{"ConditionCheckItem": one.ConditionCheck, "PutItem": one.Put,
+			"UpdateItem": one.Update, "DeleteItem": one.Delete} {
 			if req != nil {
-				given++
-				req.checkAt(v, kind, fmt.Sprintf("transactItems.%d.member.%s.", i+1, field))
 				r.ops = append(r.ops, &itemOp{kind: kind, req: req})
 			}
 		}
-		if c.op == "TransactGetItems" {
-			v.required(one.Get != nil, fmt.Sprintf("transactItems.%d.member.get", i+1))
-			take("GetItem", "get", one.Get)
-			continue
-		}
-		take("ConditionCheckItem", "conditionCheck", one.ConditionCheck)
-		take("PutItem", "put", one.Put)
-		take("UpdateItem", "update", one.Update)
-		take("DeleteItem", "delete", one.Delete)
-		if given == 0 {
+		switch len(r.ops) - before {
+		case 0:
 			err = invalid("Invalid Request: TransactWriteRequest should contain Delete or Put or Update request")
-		} else if given > 1 {
+		case 1:
+		default:
 			err = invalid("TransactItems can only contain one of Check, Put, Update or Delete")
 		}
 	}
@@ -194,7 +194,7 @@ func tokenExpiry(used []byte) time.Time {
 	return time.Unix(0, int64(binary.BigEndian.Uint64(used)))
 }
 
-func transactGet(ctx context.Context, c *call, r *transactRequest) (any, error) {
+func transactGet(ctx context.Context, c *call, r *transactGetRequest) (any, error) {
 	if err := c.ready(r.ops, twiceInTransaction); err != nil {
 		return nil, err
 	}

@@ -110,21 +110,9 @@ func (e *Engine) sweepTokens(tx *writeTx) error {
 type ttlRequest struct {
 	tableRequest
 	TimeToLiveSpecification *struct {
-		AttributeName *string
-		Enabled       *bool
-	}
-}
-
-func (r *ttlRequest) check(_ *call, v *violations) error {
-	r.checkName(v)
-	spec := r.TimeToLiveSpecification
-	v.required(spec != nil, "timeToLiveSpecification")
-	if spec != nil {
-		v.required(spec.AttributeName != nil, "timeToLiveSpecification.attributeName")
-		v.required(spec.Enabled != nil, "timeToLiveSpecification.enabled")
-		v.length(spec.AttributeName, "timeToLiveSpecification.attributeName", 1, 255)
-	}
-	return nil
+		AttributeName *string `api:"required min=1 max=255"`
+		Enabled       *bool   `api:"required"`
+	} `api:"required"`
 }
 
 func updateTTL(ctx context.Context, c *call, r *ttlRequest) (any, error) {

@@ -18,7 +18,7 @@ import (
 
 // Condition is a Condition or an ExpectedAttributeValue.
 type Condition struct {
-	ComparisonOperator string
+	ComparisonOperator string `api:"blank required=KeyConditions|QueryFilter|ScanFilter enum=IN|NULL|BETWEEN|LT|NOT_CONTAINS|EQ|GT|NOT_NULL|NE|LE|BEGINS_WITH|GE|CONTAINS"`
 	AttributeValueList []attr.Value
 	Value              *attr.Value
 	Exists             *bool
@@ -26,7 +26,7 @@ type Condition struct {
 
 // Update is an AttributeValueUpdate.
 type Update struct {
-	Action string
+	Action string `api:"blank enum=ADD|PUT|DELETE"`
 	Value  *attr.Value
 }
 
