@@ -3,6 +3,7 @@ package localdynamo_test
 import (
 	"bufio"
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -20,6 +22,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/aws/smithy-go"
+	"go.etcd.io/bbolt"
 
 	"github.com/lanyard-auth/lanyard/internal/localdynamo"
 )
@@ -249,6 +252,45 @@ func TestATokenIsForgottenAfterTenMinutes(t *testing.T) {
 		if got := getItem(t, c, key("p", "n"))["n"].(*types.AttributeValueMemberN).Value; got != step.want {
 			t.Errorf("%v later: done %s times, want %s", step.after, got, step.want)
 		}
+	}
+}
+
+func TestOldTokensOfManyTransactionsAreForgotten(t *testing.T) {
+	now, dir := time.Unix(1_800_000_000, 0), t.TempDir()
+	db := open(t, localdynamo.Options{Dir: dir, NoSync: true, TTLEvery: -1, Now: func() time.Time { return now }})
+	c := inProcess(db)
+	createTable(t, c)
+	run := func(n int) {
+		t.Helper()
+		for range n {
+			if _, err := c.TransactWriteItems(t.Context(), &dynamodb.TransactWriteItemsInput{ClientRequestToken: aws.String(rand.Text()),
+				TransactItems: []types.TransactWriteItem{{Update: add("n")}}}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	run(450)
+	now = now.Add(9 * time.Minute)
+	run(3)
+	now = now.Add(2 * time.Minute)
+	if _, err := db.Sweep(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	file, err := bbolt.Open(filepath.Join(dir, "dynamo.db"), 0o600, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	if err := file.View(func(tx *bbolt.Tx) error {
+		if n := tx.Bucket([]byte("tokens")).Stats().KeyN; n != 3 {
+			t.Errorf("%d tokens are left, want 3", n)
+		}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
 	}
 }
 

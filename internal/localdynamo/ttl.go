@@ -1,6 +1,7 @@
 package localdynamo
 
 import (
+	"bytes"
 	"context"
 	"encoding/binary"
 	"time"
@@ -14,7 +15,7 @@ import (
 // kept, so that a wrong unit does not empty a table ("Using time to live (TTL)").
 const maxExpiryAge = 5 * 365 * 24 * time.Hour
 
-// sweepBatch is how many items a pass deletes in one write.
+// sweepBatch is how many items a pass deletes, or tokens it looks at, at once.
 const sweepBatch = 200
 
 func (e *Engine) sweepLoop() {
@@ -52,7 +53,7 @@ func (e *Engine) Sweep(ctx context.Context) (int, error) {
 			more = n == sweepBatch
 		}
 	}
-	return deleted, e.update(ctx, e.sweepTokens)
+	return deleted, e.sweepTokens(ctx)
 }
 
 // sweepTable deletes a batch of what has expired.
@@ -89,22 +90,49 @@ func (e *Engine) sweepTable(tx *writeTx, t *table) (int, error) {
 	return len(keys), nil
 }
 
-func (e *Engine) sweepTokens(tx *writeTx) error {
-	b := tx.Bucket(bucketTokens)
-	var old [][]byte
-	err := b.ForEach(func(token, used []byte) error {
-		if !e.opts.Now().Before(tokenExpiry(used)) {
-			old = append(old, token)
+// sweepTokens forgets the tokens that are too old to matter. There can be as many
+// as transactions in ten minutes, all over the file: they are looked through piece
+// by piece, beside the writes.
+func (e *Engine) sweepTokens(ctx context.Context) error {
+	for after := []byte(nil); ; {
+		var old [][]byte
+		n := 0
+		err := e.view(ctx, func(tx *bbolt.Tx) error {
+			c := tx.Bucket(bucketTokens).Cursor()
+			for token, used := c.Seek(after); token != nil && n < sweepBatch; token, used = c.Next() {
+				n++
+				if !e.opts.Now().Before(tokenExpiry(used)) {
+					old = append(old, bytes.Clone(token))
+				}
+				after = append(append(after[:0], token...), 0) // what follows it
+			}
+			return nil
+		})
+		if err == nil && len(old) > 0 {
+			err = e.update(ctx, func(tx *writeTx) error { return e.forgetTokens(tx, old) })
 		}
-		return nil
-	})
-	for _, token := range old {
+		if err != nil || n < sweepBatch {
+			return err
+		}
+		if e.opts.LeanMemory {
+			e.letGo()
+		}
+	}
+}
+
+// forgetTokens deletes tokens, save those that have been used anew.
+func (e *Engine) forgetTokens(tx *writeTx, tokens [][]byte) error {
+	b := tx.Bucket(bucketTokens)
+	for _, token := range tokens {
+		if used := b.Get(token); used == nil || e.opts.Now().Before(tokenExpiry(used)) {
+			continue
+		}
 		tx.dirty = true
 		if err := b.Delete(token); err != nil {
 			return err
 		}
 	}
-	return err
+	return nil
 }
 
 type ttlRequest struct {
