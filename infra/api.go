@@ -45,16 +45,19 @@ func newAPIStack(scope constructs.Construct, id string, s Stage, v *inventory, d
 	letters := awssqs.NewCfnQueue(st.stack, str("DeadLetters"), &awssqs.CfnQueueProps{
 		MessageRetentionPeriod: jsii.Number(14 * 24 * 3600), SqsManagedSseEnabled: jsii.Bool(true),
 	})
+	// Nobody speaks to the queue in the clear; who may at all, IAM says.
+	awssqs.NewCfnQueuePolicy(st.stack, str("DeadLettersPolicy"), &awssqs.CfnQueuePolicyProps{
+		Queues: &[]*string{letters.Ref()},
+		PolicyDocument: map[string]any{"Version": "2012-10-17", "Statement": []any{map[string]any{
+			"Effect": "Deny", "Principal": "*", "Action": "sqs:*", "Resource": *letters.AttrArn(),
+			"Condition": map[string]any{"Bool": map[string]any{"aws:SecureTransport": "false"}},
+		}}},
+	})
 	ring := "/lanyard/" + s.Name + "/keys"
-	arn := func(service, resource string) string {
-		return fmt.Sprintf("arn:%s:%s:%s:%s:%s", *st.stack.Partition(), service, *st.stack.Region(), *st.stack.Account(), resource)
-	}
-	from := s.MailFrom[strings.LastIndexByte(s.MailFrom, '@')+1:]
 	st.arns = arns{
 		table: *data.table.AttrArn(), index: *data.table.AttrArn() + "/index/" + v.Index, stream: *data.table.AttrStreamArn(),
 		logs: *st.logs.AttrArn(), workerLogs: *st.workers.AttrArn(), letters: *letters.AttrArn(),
-		ring: arn("ssm", "parameter"+ring), mail: arn("ses", "identity/"+strings.TrimSuffix(from, ">")),
-		seals: data.seals,
+		tableKey: s.KMSKey, ring: st.arn("ssm", "parameter"+ring), seals: data.seals,
 	}
 	st.env = map[string]*string{
 		"LANYARD_STAGE": str(s.Name), "LANYARD_PUBLIC_URL": str(s.PublicURL), "LANYARD_TABLE": data.table.Ref(),
@@ -80,6 +83,26 @@ func newAPIStack(scope constructs.Construct, id string, s Stage, v *inventory, d
 	}
 	st.observe(v, api, letters)
 	return st, nil
+}
+
+// arn names a resource of the stack's account and region.
+func (st *apiStack) arn(service, resource string) string {
+	return fmt.Sprintf("arn:%s:%s:%s:%s:%s", *st.stack.Partition(), service, *st.stack.Region(), *st.stack.Account(), resource)
+}
+
+// identities are what the mailer may send as. SES checks the address where that
+// is an identity of its own, else its domain.
+//
+// https://docs.aws.amazon.com/ses/latest/dg/creating-identities.html
+func (st *apiStack) identities() []string {
+	address := st.stage.MailFrom[strings.LastIndexByte(st.stage.MailFrom, '<')+1:]
+	address = strings.TrimSuffix(strings.TrimSpace(address), ">")
+	_, domain, _ := strings.Cut(address, "@")
+	out := []string{st.arn("ses", "identity/"+domain), st.arn("ses", "identity/"+address)}
+	for _, to := range st.stage.SandboxRecipients {
+		out = append(out, st.arn("ses", "identity/"+to))
+	}
+	return out
 }
 
 func (st *apiStack) logGroup(id, name string) awslogs.CfnLogGroup {
@@ -143,8 +166,9 @@ func (st *apiStack) function(name string, p privileges, z sizing) (awslambda.Cfn
 // workersOf makes the mailer with its stream and the key rotator.
 func (st *apiStack) workersOf(v *inventory) error {
 	readStream := allow(st.arns.stream, "dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator", "dynamodb:ListStreams")
+	mayMail := statement{"Effect": "Allow", "Action": []string{"ses:SendEmail"}, "Resource": st.identities()}
 	mailer, err := st.function("mailer", privileges{grants: v.Mailer, extra: []statement{
-		allow(st.arns.ring, "ssm:GetParameter"), allow(st.arns.mail, "ses:SendEmail"), allow(st.arns.letters, "sqs:SendMessage"), readStream,
+		allow(st.arns.ring, "ssm:GetParameter"), mayMail, allow(st.arns.letters, "sqs:SendMessage"), readStream,
 	}}, sizing{memory: 256, timeout: 60, worker: true})
 	if err != nil {
 		return err
@@ -183,15 +207,16 @@ func (st *apiStack) schedule(id, rate string, f awslambda.CfnFunction) {
 // operation. API Gateway calls them in a role that may invoke this stage's
 // functions and nothing else: one policy instead of a permission each.
 func (st *apiStack) httpAPI(v *inventory) (awsapigatewayv2.CfnApi, error) {
-	origins := jsii.Strings(st.stage.CORSOrigins...)
-	api := awsapigatewayv2.NewCfnApi(st.stack, str("Api"), &awsapigatewayv2.CfnApiProps{
-		Name: str("lanyard-" + st.stage.Name), ProtocolType: str("HTTP"),
-		DisableExecuteApiEndpoint: jsii.Bool(st.stage.Domain != ""),
-		CorsConfiguration: &awsapigatewayv2.CfnApi_CorsProperty{
-			AllowOrigins: origins, AllowCredentials: jsii.Bool(true), MaxAge: jsii.Number(600),
-			AllowMethods: jsii.Strings("GET", "POST", "PUT", "PATCH", "DELETE"), AllowHeaders: jsii.Strings("authorization", "content-type", "idempotency-key"),
-		},
-	})
+	props := &awsapigatewayv2.CfnApiProps{
+		Name: str("lanyard-" + st.stage.Name), ProtocolType: str("HTTP"), DisableExecuteApiEndpoint: jsii.Bool(st.stage.Domain != ""),
+	}
+	if len(st.stage.CORSOrigins) > 0 {
+		props.CorsConfiguration = &awsapigatewayv2.CfnApi_CorsProperty{
+			AllowOrigins: jsii.Strings(st.stage.CORSOrigins...), AllowCredentials: jsii.Bool(true), MaxAge: jsii.Number(v.CORS.MaxAge),
+			AllowMethods: jsii.Strings(v.CORS.Methods...), AllowHeaders: jsii.Strings(v.CORS.Headers...), ExposeHeaders: jsii.Strings(v.CORS.Exposed...),
+		}
+	}
+	api := awsapigatewayv2.NewCfnApi(st.stack, str("Api"), props)
 	prefix := fmt.Sprintf("arn:%s:lambda:%s:%s:function:lanyard-%s-*", *st.stack.Partition(), *st.stack.Region(), *st.stack.Account(), st.stage.Name)
 	invoker := awsiam.NewCfnRole(st.stack, str("Invoker"), &awsiam.CfnRoleProps{
 		AssumeRolePolicyDocument: map[string]any{"Version": "2012-10-17", "Statement": []any{map[string]any{
@@ -242,12 +267,17 @@ func (st *apiStack) httpAPI(v *inventory) (awsapigatewayv2.CfnApi, error) {
 	}
 	stage := awsapigatewayv2.NewCfnStage(st.stack, str("Stage"), &awsapigatewayv2.CfnStageProps{
 		ApiId: api.Ref(), StageName: str("$default"), AutoDeploy: jsii.Bool(true),
+		// Metrics a route would be charged for each, and say what the functions' own do.
 		DefaultRouteSettings: &awsapigatewayv2.CfnStage_RouteSettingsProperty{
-			DetailedMetricsEnabled: jsii.Bool(true), ThrottlingBurstLimit: jsii.Number(1000), ThrottlingRateLimit: jsii.Number(500),
+			DetailedMetricsEnabled: jsii.Bool(false), ThrottlingBurstLimit: jsii.Number(1000), ThrottlingRateLimit: jsii.Number(500),
+		},
+		AccessLogSettings: &awsapigatewayv2.CfnStage_AccessLogSettingsProperty{
+			DestinationArn: st.logGroup("GatewayLogs", "/aws/vendedlogs/lanyard/"+st.stage.Name+"/gateway").AttrArn(), Format: str(accessLog()),
 		},
 	})
-	cdk.NewCfnOutput(st.stack, str("Url"), &cdk.CfnOutputProps{Value: api.AttrApiEndpoint()})
-	if st.stage.Domain != "" {
+	if st.stage.Domain == "" {
+		cdk.NewCfnOutput(st.stack, str("Url"), &cdk.CfnOutputProps{Value: api.AttrApiEndpoint()})
+	} else {
 		domain := awsapigatewayv2.NewCfnDomainName(st.stack, str("Domain"), &awsapigatewayv2.CfnDomainNameProps{
 			DomainName: str(st.stage.Domain),
 			DomainNameConfigurations: list(&awsapigatewayv2.CfnDomainName_DomainNameConfigurationProperty{
@@ -258,6 +288,23 @@ func (st *apiStack) httpAPI(v *inventory) (awsapigatewayv2.CfnApi, error) {
 		cdk.NewCfnOutput(st.stack, str("DomainTarget"), &cdk.CfnOutputProps{Value: domain.AttrRegionalDomainName()})
 	}
 	return api, nil
+}
+
+// accessLog is the line that the gateway writes of a request. It alone tells of
+// those that no function of a route saw: refused by the authorizer, without a
+// route, beyond the gateway's own rate. No header and no query is in it: they
+// may hold tokens.
+//
+// https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-logging-variables.html
+func accessLog() string {
+	var members []string
+	for _, m := range [][2]string{
+		{"requestId", "requestId"}, {"route", "routeKey"}, {"status", "status"}, {"ip", "identity.sourceIp"}, {"latency", "responseLatency"},
+		{"gatewayError", "error.responseType"}, {"authorizerError", "authorizer.error"}, {"functionError", "integration.error"},
+	} {
+		members = append(members, fmt.Sprintf("%q:\"$context.%s\"", m[0], m[1]))
+	}
+	return "{" + strings.Join(members, ",") + "}"
 }
 
 // logical gives the logical id of a name: AuthLogin of auth-login.

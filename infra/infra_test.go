@@ -16,10 +16,15 @@ import (
 	"github.com/aws/jsii-runtime-go"
 )
 
+func TestMain(m *testing.M) {
+	code := m.Run()
+	jsii.Close()
+	os.Exit(code)
+}
+
 // TestTemplates synthesises the production stage once and holds both templates
 // to what a deployment promises.
 func TestTemplates(t *testing.T) {
-	defer jsii.Close()
 	v, err := readInventory("../api/operations.json")
 	if err != nil {
 		t.Fatal(err)
@@ -216,10 +221,92 @@ func TestTemplates(t *testing.T) {
 				t.Error(p)
 			}
 		}
-		if len(of(code, "AWS::CloudWatch::Alarm")) < 7 || len(of(code, "AWS::CloudWatch::Dashboard")) != 1 {
-			t.Error("alarms or the dashboard are missing")
+	})
+	t.Run("mail is sent as the configured sender alone", func(t *testing.T) {
+		for id, r := range of(code, "AWS::IAM::Role") {
+			for _, st := range policyStatements(t, r) {
+				if !strings.Contains(text(st["Action"]), "ses:") {
+					continue
+				}
+				if where := text(st["Resource"]); !strings.Contains(where, `identity/example.com"`) || !strings.Contains(where, `identity/no-reply@example.com"`) || strings.Count(where, "identity/") != 2 {
+					t.Errorf("%s sends as %s", id, where)
+				}
+			}
 		}
 	})
+	t.Run("nothing is open to the world but the API", func(t *testing.T) {
+		for _, kind := range []string{"AWS::Lambda::Url", "AWS::S3::Bucket", "AWS::Lambda::EventInvokeConfig"} {
+			if found := of(code, kind); len(found) != 0 {
+				t.Errorf("%s: %v", kind, slices.Collect(maps.Keys(found)))
+			}
+		}
+		for id, r := range of(code, "AWS::Lambda::Permission") {
+			if r.Properties["Principal"] != "events.amazonaws.com" || r.Properties["SourceArn"] == nil {
+				t.Errorf("%s: %v", id, r.Properties)
+			}
+		}
+		for id, r := range of(code, "AWS::IAM::Role") {
+			if r.Properties["ManagedPolicyArns"] != nil {
+				t.Errorf("%s has AWS's policies: %v", id, r.Properties["ManagedPolicyArns"])
+			}
+		}
+		invoke := text(policyStatements(t, code["Invoker"]))
+		if strings.Count(invoke, "lambda:InvokeFunction") != 1 || !strings.Contains(invoke, ":function:lanyard-prod-*") {
+			t.Errorf("the gateway may invoke %s", invoke)
+		}
+	})
+	t.Run("what failed is kept sealed, and sent sealed", func(t *testing.T) {
+		for id, r := range of(code, "AWS::SQS::Queue") {
+			if r.Properties["SqsManagedSseEnabled"] != true || r.Properties["MessageRetentionPeriod"] != 1209600.0 {
+				t.Errorf("%s: %v", id, r.Properties)
+			}
+		}
+		for _, r := range of(code, "AWS::SQS::QueuePolicy") {
+			if p := text(r.Properties); !strings.Contains(p, `"aws:SecureTransport":"false"`) || strings.Contains(p, `"Allow"`) {
+				t.Error(p)
+			}
+		}
+	})
+	t.Run("the mailer follows the stream and sweeps, the rotator runs daily and alone", func(t *testing.T) {
+		if p := code["KeyRotator"].Properties; p["ReservedConcurrentExecutions"] != 1.0 {
+			t.Errorf("rotators at once: %v", p["ReservedConcurrentExecutions"])
+		}
+		for id, rate := range map[string]string{"Sweep": "rate(1 minute)", "Rotate": "rate(1 day)"} {
+			if p := code[id].Properties; p["ScheduleExpression"] != rate {
+				t.Errorf("%s: %v", id, p)
+			}
+		}
+		if p := text(code["MailerSource"].Properties["FilterCriteria"]); !strings.Contains(p, text(v.MailerFilter)) {
+			t.Errorf("the mailer gets %s", p)
+		}
+	})
+	t.Run("CORS is the stage's origins with the code's policy", func(t *testing.T) {
+		want := text(map[string]any{
+			"AllowOrigins": s.CORSOrigins, "AllowCredentials": true, "AllowMethods": v.CORS.Methods,
+			"AllowHeaders": v.CORS.Headers, "ExposeHeaders": v.CORS.Exposed, "MaxAge": v.CORS.MaxAge,
+		})
+		if got := text(code["Api"].Properties["CorsConfiguration"]); got != want || len(v.CORS.Exposed) == 0 {
+			t.Errorf("got %s, want %s", got, want)
+		}
+	})
+	t.Run("the gateway bounds the rate, and logs what no function sees", func(t *testing.T) {
+		p := text(code["Stage"].Properties)
+		for _, want := range []string{`"ThrottlingBurstLimit":1000`, `"ThrottlingRateLimit":500`, `"DetailedMetricsEnabled":false`, `$context.authorizer.error`, `$context.error.responseType`, `"GatewayLogs"`} {
+			if !strings.Contains(p, want) {
+				t.Errorf("no %s in %s", want, p)
+			}
+		}
+		for _, secret := range []string{"$context.path", "header", "queryString", "authorizer.token"} {
+			if strings.Contains(p, secret) {
+				t.Errorf("the access log holds %s", secret)
+			}
+		}
+		var line map[string]string
+		if err := json.Unmarshal([]byte(accessLog()), &line); err != nil || len(line) < 6 {
+			t.Errorf("the access log's lines are no JSON: %v", err)
+		}
+	})
+	alarmsWatch(t, v, code)
 	t.Run("the stack stays well inside 500 resources", func(t *testing.T) {
 		t.Logf("%d resources", len(code))
 		if len(code) > 400 {

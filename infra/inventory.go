@@ -11,6 +11,8 @@ type inventory struct {
 	Index        string      `json:"index"`
 	TTL          string      `json:"ttl"`
 	Namespace    string      `json:"metricsNamespace"`
+	Metrics      []metricSet `json:"metrics"`
+	CORS         cors        `json:"cors"`
 	Authorizer   []grant     `json:"authorizer"`
 	Mailer       []grant     `json:"mailer"`
 	MailerFilter string      `json:"mailerFilter"`
@@ -27,6 +29,20 @@ type operation struct {
 	Seals   bool    `json:"seals"`
 	Opens   bool    `json:"opens"`
 	Policy  []grant `json:"policy"`
+}
+
+// metricSet is metrics that requests are counted in, with the same dimensions.
+type metricSet struct {
+	Dimensions []string `json:"dimensions"`
+	Metrics    []string `json:"metrics"`
+}
+
+// cors is what pages of listed origins may send and read.
+type cors struct {
+	Methods []string `json:"methods"`
+	Headers []string `json:"headers"`
+	Exposed []string `json:"exposed"`
+	MaxAge  float64  `json:"maxAge"`
 }
 
 // grant allows actions on items whose leading keys match one of the patterns.

@@ -17,8 +17,9 @@ type privileges struct {
 
 // arns are what policies name.
 type arns struct {
-	table, index, logs, workerLogs, ring, mail, letters, stream string
-	seals                                                       []string
+	table, index, logs, workerLogs, ring, letters, stream string
+	tableKey                                              string // "" where AWS's own key seals the table
+	seals                                                 []string
 }
 
 // statements gives the policy's statements. ForAllValues holds for a request
@@ -45,7 +46,22 @@ func (p privileges) statements(a arns, logs string) []statement {
 			"Null":                    map[string]any{"dynamodb:LeadingKeys": "false"},
 		}})
 	}
+	if a.tableKey != "" && len(p.grants) > 0 {
+		out = append(out, useTableKey(a.tableKey))
+	}
 	return append(out, p.extra...)
+}
+
+// useTableKey lets a function use the customer's key of the table, and only
+// through DynamoDB, which asks KMS in the function's name. AWS's own key needs
+// no such statement.
+//
+// https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/encryption.usagenotes.html
+// https://docs.aws.amazon.com/kms/latest/developerguide/services-dynamodb.html
+func useTableKey(key string) statement {
+	s := allow(key, "kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey", "kms:GenerateDataKeyWithoutPlaintext", "kms:ReEncryptFrom", "kms:ReEncryptTo")
+	s["Condition"] = map[string]any{"StringLike": map[string]any{"kms:ViaService": "dynamodb.*.amazonaws.com"}}
+	return s
 }
 
 func allow(resource string, actions ...string) statement {

@@ -1,6 +1,10 @@
 package main
 
-import "fmt"
+import (
+	"fmt"
+	"net/url"
+	"strings"
+)
 
 // Stage is the configuration of one deployment.
 type Stage struct {
@@ -12,6 +16,9 @@ type Stage struct {
 	MailFrom    string
 	// MailDomain makes an SES identity of that domain; empty where it exists already.
 	MailDomain string
+	// SandboxRecipients are verified addresses that mail may go to while the
+	// account is in SES's sandbox, where that needs a permission for each.
+	SandboxRecipients []string
 	// KMSKey is the ARN of a customer-managed key for the table; empty means AWS's own.
 	KMSKey string
 	// SealWithKMS makes a key that seals the secrets of authenticator apps; else
@@ -45,6 +52,20 @@ type Front struct {
 
 // check refuses configurations that would deploy and not protect.
 func (s Stage) check() error {
+	for _, origin := range s.CORSOrigins {
+		if u, err := url.Parse(origin); err != nil || u.Host == "" || origin != u.Scheme+"://"+u.Host || strings.Contains(origin, "*") {
+			return fmt.Errorf("stage %s: CORS origin %q: expected the likes of https://app.example.com, whose pages may act for signed-in users", s.Name, origin)
+		}
+	}
+	if !strings.HasPrefix(s.PublicURL, "https://") {
+		return fmt.Errorf("stage %s: PublicURL is %q; expected https", s.Name, s.PublicURL)
+	}
+	if (s.Domain == "") != (s.Certificate == "") {
+		return fmt.Errorf("stage %s: Domain and Certificate belong together", s.Name)
+	}
+	if s.RetentionDays <= 0 {
+		return fmt.Errorf("stage %s: RetentionDays is %v; logs without an end are kept, and paid for, for ever", s.Name, s.RetentionDays)
+	}
 	if s.Front == nil {
 		return nil
 	}

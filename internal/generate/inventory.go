@@ -16,11 +16,13 @@ import (
 // The CDK app reads it, because it is a module of its own and cannot import
 // this one.
 type Inventory struct {
-	Index      string  `json:"index"`
-	TTL        string  `json:"ttl"`
-	Namespace  string  `json:"metricsNamespace"`
-	Authorizer []Grant `json:"authorizer"`
-	Mailer     []Grant `json:"mailer"`
+	Index      string        `json:"index"`
+	TTL        string        `json:"ttl"`
+	Namespace  string        `json:"metricsNamespace"`
+	Metrics    []metrics.Set `json:"metrics"`
+	CORS       api.CORS      `json:"cors"`
+	Authorizer []Grant       `json:"authorizer"`
+	Mailer     []Grant       `json:"mailer"`
 	// MailerFilter is the event filter of the mailer's stream: new work, and
 	// work that was put off.
 	MailerFilter string  `json:"mailerFilter"`
@@ -101,7 +103,7 @@ var mailer = []api.Use{
 // alone are not deployed and not in it.
 func NewInventory(ops []api.Operation) Inventory {
 	v := Inventory{
-		Index: table.IndexName, TTL: table.TTLAttribute, Namespace: metrics.Namespace,
+		Index: table.IndexName, TTL: table.TTLAttribute, Namespace: metrics.Namespace, Metrics: metrics.Sets(), CORS: api.CrossOrigin(),
 		Authorizer:   Grants([]api.Use{api.On("USER#*", api.BatchGetItem)}),
 		Mailer:       Grants(mailer),
 		MailerFilter: `{"eventName":["INSERT","MODIFY"],"dynamodb":{"Keys":{"PK":{"S":[{"prefix":"OUTBOX#"},{"prefix":"TASK#"}]}}}}`,

@@ -122,10 +122,11 @@ Resources:
       StageName: $default
       CorsConfiguration:
         AllowOrigins: !Ref CorsOrigins
-        AllowMethods: [GET, POST, PUT, PATCH, DELETE]
-        AllowHeaders: [authorization, content-type, idempotency-key]
+        AllowMethods: [%[3]s]
+        AllowHeaders: [%[4]s]
+        ExposeHeaders: [%[5]s]
         AllowCredentials: true
-        MaxAge: 600
+        MaxAge: %[6]d
       Auth:
         Authorizers:
           Lanyard:
@@ -211,7 +212,7 @@ func function(b *strings.Builder, name, extra string) {
 func template(ops []api.Operation) []byte {
 	v := NewInventory(ops)
 	var b strings.Builder
-	fmt.Fprintf(&b, templateHead, v.Index, v.TTL)
+	fmt.Fprintf(&b, templateHead, v.Index, v.TTL, strings.Join(v.CORS.Methods, ", "), strings.Join(v.CORS.Headers, ", "), strings.Join(v.CORS.Exposed, ", "), v.CORS.MaxAge)
 	function(&b, "authorizer", "")
 	b.WriteString(policyOf(v.Authorizer, indent) + readsKeys)
 	for _, e := range v.Operations {

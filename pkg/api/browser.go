@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/lanyard-auth/lanyard/pkg/fault"
@@ -65,6 +66,25 @@ func (b Browser) allowed(origin string) bool {
 	return false
 }
 
+// CORS is what pages of listed origins may send and read. API Gateway is told
+// the same, because its own answers replace a function's.
+//
+// https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-cors.html
+type CORS struct {
+	Methods []string `json:"methods"`
+	Headers []string `json:"headers"` // that requests may carry
+	Exposed []string `json:"exposed"` // of answers that scripts may read
+	MaxAge  int      `json:"maxAge"`  // seconds for which a preflight's answer holds
+}
+
+// CrossOrigin gives the one policy for all origins that are listed.
+func CrossOrigin() CORS {
+	return CORS{
+		Methods: []string{"GET", "POST", "PUT", "PATCH", "DELETE"}, Headers: []string{"Authorization", "Content-Type"},
+		Exposed: []string{"Retry-After", "WWW-Authenticate", "X-Request-Id"}, MaxAge: 600,
+	}
+}
+
 // cors answers preflights and marks answers for listed origins. It reports
 // whether the request is done.
 func (b Browser) cors(w http.ResponseWriter, r *http.Request) bool {
@@ -76,16 +96,16 @@ func (b Browser) cors(w http.ResponseWriter, r *http.Request) bool {
 	if !slices.Contains(b.Origins, origin) {
 		return false
 	}
-	h := w.Header()
+	h, c := w.Header(), CrossOrigin()
 	h.Set("Access-Control-Allow-Origin", origin)
 	h.Set("Access-Control-Allow-Credentials", "true")
-	h.Set("Access-Control-Expose-Headers", "Retry-After, WWW-Authenticate, X-Request-Id")
+	h.Set("Access-Control-Expose-Headers", strings.Join(c.Exposed, ", "))
 	if r.Method != http.MethodOptions || r.Header.Get("Access-Control-Request-Method") == "" {
 		return false
 	}
-	h.Set("Access-Control-Allow-Methods", "GET, POST, PUT, PATCH, DELETE")
-	h.Set("Access-Control-Allow-Headers", "Authorization, Content-Type")
-	h.Set("Access-Control-Max-Age", "600")
+	h.Set("Access-Control-Allow-Methods", strings.Join(c.Methods, ", "))
+	h.Set("Access-Control-Allow-Headers", strings.Join(c.Headers, ", "))
+	h.Set("Access-Control-Max-Age", strconv.Itoa(c.MaxAge))
 	w.WriteHeader(http.StatusNoContent)
 	return true
 }

@@ -69,18 +69,38 @@ type line struct {
 	Lockouts     int     `json:"Lockouts"`
 }
 
-// head declares the line's metrics: all of them for the stage, and how long a
-// request took for its operation too. CloudWatch charges for every pair of a
+// Set is metrics that come with the same dimensions.
+type Set struct {
+	Dimensions []string `json:"dimensions"`
+	Metrics    []string `json:"metrics"`
+}
+
+// Sets gives what every request is counted in: all metrics for the stage, and
+// how long it took for its operation too. CloudWatch charges for every pair of a
 // metric and its dimensions, and there are operations by the dozen: what else is
 // asked of one operation is asked of the log.
+func Sets() []Set {
+	return []Set{
+		{[]string{"stage"}, []string{Latency, ServerErrors, Throttled, Refused, RefreshReuse, Lockouts}},
+		{[]string{"stage", "operation"}, []string{Latency}},
+	}
+}
+
+// head declares a line's metrics.
 func head(at time.Time) emf {
-	latency := definition{Latency, "Milliseconds"}
-	return emf{Timestamp: at.UnixMilli(), Metrics: []directives{
-		{Namespace: Namespace, Dimensions: [][]string{{"stage"}}, Metrics: []definition{
-			latency, {ServerErrors, "Count"}, {Throttled, "Count"}, {Refused, "Count"}, {RefreshReuse, "Count"}, {Lockouts, "Count"},
-		}},
-		{Namespace: Namespace, Dimensions: [][]string{{"stage", "operation"}}, Metrics: []definition{latency}},
-	}}
+	h := emf{Timestamp: at.UnixMilli()}
+	for _, s := range Sets() {
+		d := directives{Namespace: Namespace, Dimensions: [][]string{s.Dimensions}}
+		for _, name := range s.Metrics {
+			unit := "Count"
+			if name == Latency {
+				unit = "Milliseconds"
+			}
+			d.Metrics = append(d.Metrics, definition{name, unit})
+		}
+		h.Metrics = append(h.Metrics, d)
+	}
+	return h
 }
 
 // Observer gives the function that writes a line for every request to w.
