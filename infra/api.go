@@ -113,7 +113,7 @@ func (st *apiStack) logGroup(id, name string) awslogs.CfnLogGroup {
 
 // role gives the role of a privilege class, made when first asked for.
 func (st *apiStack) role(p privileges, logs string) (awsiam.CfnRole, error) {
-	class, err := p.class()
+	class, err := p.class(st.stack.Resolve)
 	if err != nil {
 		return nil, err
 	}
@@ -167,7 +167,7 @@ func (st *apiStack) function(name string, p privileges, z sizing) (awslambda.Cfn
 func (st *apiStack) workersOf(v *inventory) error {
 	readStream := allow(st.arns.stream, "dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator", "dynamodb:ListStreams")
 	mayMail := statement{"Effect": "Allow", "Action": []string{"ses:SendEmail"}, "Resource": st.identities()}
-	mailer, err := st.function("mailer", privileges{grants: v.Mailer, extra: []statement{
+	mailer, err := st.function("mailer", privileges{Grants: v.Mailer, Extra: []statement{
 		allow(st.arns.ring, "ssm:GetParameter"), mayMail, allow(st.arns.letters, "sqs:SendMessage"), readStream,
 	}}, sizing{memory: 256, timeout: 60, worker: true})
 	if err != nil {
@@ -184,7 +184,7 @@ func (st *apiStack) workersOf(v *inventory) error {
 		},
 	})
 	st.schedule("Sweep", "rate(1 minute)", mailer)
-	rotator, err := st.function("key-rotator", privileges{extra: []statement{allow(st.arns.ring, "ssm:GetParameter", "ssm:PutParameter")}},
+	rotator, err := st.function("key-rotator", privileges{Extra: []statement{allow(st.arns.ring, "ssm:GetParameter", "ssm:PutParameter")}},
 		sizing{memory: 256, timeout: 30, reserved: 1, worker: true})
 	if err != nil {
 		return err
@@ -226,7 +226,7 @@ func (st *apiStack) httpAPI(v *inventory) (awsapigatewayv2.CfnApi, error) {
 			"Version": "2012-10-17", "Statement": []statement{allow(prefix, "lambda:InvokeFunction")},
 		}}),
 	})
-	auth, err := st.function("authorizer", privileges{grants: v.Authorizer, extra: []statement{allow(st.arns.ring, "ssm:GetParameter")}}, sizing{memory: 256, timeout: 5})
+	auth, err := st.function("authorizer", privileges{Grants: v.Authorizer, Extra: []statement{allow(st.arns.ring, "ssm:GetParameter")}}, sizing{memory: 256, timeout: 5})
 	if err != nil {
 		return nil, err
 	}
@@ -241,11 +241,11 @@ func (st *apiStack) httpAPI(v *inventory) (awsapigatewayv2.CfnApi, error) {
 		AuthorizerCredentialsArn: invoker.AttrArn(),
 	})
 	for _, op := range v.Operations {
-		p := privileges{grants: op.Policy}
+		p := privileges{Grants: op.Policy}
 		if op.Secrets {
-			p.extra = []statement{allow(st.arns.ring, "ssm:GetParameter")}
+			p.Extra = []statement{allow(st.arns.ring, "ssm:GetParameter")}
 		}
-		p.extra = append(p.extra, useSealKeys(st.arns.seals, op)...)
+		p.Extra = append(p.Extra, useSealKeys(st.arns.seals, op)...)
 		z := sizing{memory: 256, timeout: 10}
 		if op.Hashes {
 			z.memory, z.reserved = hashMemory, st.stage.HashConcurrency

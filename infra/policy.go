@@ -11,8 +11,8 @@ type statement map[string]any
 
 // privileges are what a function may do beyond writing its log.
 type privileges struct {
-	grants []grant
-	extra  []statement
+	Grants []grant
+	Extra  []statement
 }
 
 // arns are what policies name.
@@ -32,7 +32,7 @@ func (p privileges) statements(a arns, logs string) []statement {
 		// X-Ray's writes have no resources: IAM wants the star here, and nowhere else.
 		{"Effect": "Allow", "Action": []string{"xray:PutTelemetryRecords", "xray:PutTraceSegments"}, "Resource": "*"},
 	}
-	for _, g := range p.grants {
+	for _, g := range p.Grants {
 		resource := a.table
 		if g.Index {
 			resource = a.index
@@ -46,10 +46,10 @@ func (p privileges) statements(a arns, logs string) []statement {
 			"Null":                    map[string]any{"dynamodb:LeadingKeys": "false"},
 		}})
 	}
-	if a.tableKey != "" && len(p.grants) > 0 {
+	if a.tableKey != "" && len(p.Grants) > 0 {
 		out = append(out, useTableKey(a.tableKey))
 	}
-	return append(out, p.extra...)
+	return append(out, p.Extra...)
 }
 
 // useTableKey lets a function use the customer's key of the table, and only
@@ -91,9 +91,14 @@ func useSealKeys(keys []string, op operation) []statement {
 }
 
 // class names the privileges: functions of one class share a role, which keeps
-// the stack far below CloudFormation's 500 resources.
-func (p privileges) class() (string, error) {
-	raw, err := json.Marshal([]any{p.grants, p.extra})
+// the stack far below CloudFormation's 500 resources. resolve puts references in
+// the place of the CDK's placeholders, which number themselves: roles must not
+// change their names, and be replaced, because something else was added.
+func (p privileges) class(resolve func(any) any) (string, error) {
+	raw, err := json.Marshal(p)
+	if err == nil {
+		raw, err = json.Marshal(resolve(string(raw)))
+	}
 	if err != nil {
 		return "", fmt.Errorf("name a privilege class: %w", err)
 	}
