@@ -32,7 +32,7 @@ func (c *dbCommand) Run(ctx context.Context) (err error) {
 	if c.Memory {
 		o.Dir = ""
 	}
-	e, err := localdynamo.Open(o)
+	e, err := openEngine(o)
 	if err != nil {
 		return err
 	}

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/lanyard-auth/lanyard/internal/doctor"
@@ -129,7 +130,8 @@ func (c *doctorCommand) deployment(ctx context.Context, p *process) (r doctor.Re
 	}
 	store, err := openStore(ctx, cfg, c.Data, reportAbsent)
 	if err != nil {
-		return doctor.Report{{Check: "table", Result: doctor.Failed, Detail: err.Error()}}, nil
+		detail, fix, _ := strings.Cut(err.Error(), "; ")
+		return doctor.Report{{Check: "table", Result: doctor.Failed, Detail: detail, Fix: fix}}, nil
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
 	keys, err := openKeys(ctx, cfg, c.Data, refuseAbsent)

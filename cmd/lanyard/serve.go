@@ -11,6 +11,8 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"time"
@@ -107,11 +109,15 @@ func (c *serveCommand) serve(ctx context.Context, p *process, l, watched net.Lis
 	if c.Memory {
 		dir = ""
 	}
+	lost := c.lost(cfg)
 	store, err := ownStore(ctx, cfg, dir)
 	if err != nil {
 		return errors.Join(err, l.Close())
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
+	if lost != "" {
+		logs.logger.WarnContext(ctx, lost)
+	}
 	if store.engine != nil && !c.Memory {
 		unshare, err := shareStore(ctx, store.engine, c.Data)
 		if err != nil {
@@ -165,6 +171,27 @@ func (c *serveCommand) serve(ctx context.Context, p *process, l, watched net.Lis
 	stop()
 	work.Wait()
 	return err
+}
+
+// lost says which half of a deployment is not in the directory where the other
+// half is. Both are made where they are not, as on the first start; then it is
+// more likely that one was left behind or deleted.
+func (c *serveCommand) lost(cfg config.Config) string {
+	if c.Memory || cfg.Dynamo != "" || cfg.Keys.Source != "file" {
+		return ""
+	}
+	there := func(name string) bool {
+		info, err := os.Stat(filepath.Join(c.Data, name))
+		return err == nil && info.Size() > 0
+	}
+	switch {
+	case there(storeFile) && !there(keysFile):
+		return "a store was there without its key ring, and a new ring is made: sessions end, and second factors and waiting mail " +
+			"of before cannot be opened; if the old " + keysFile + " is anywhere, stop and put it back"
+	case there(keysFile) && !there(storeFile):
+		return "a key ring was there without its store, and an empty one is made: is this the right directory? Else stop and restore a backup"
+	}
+	return ""
 }
 
 // keys opens the key ring, or makes one that is gone with the process.

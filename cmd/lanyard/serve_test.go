@@ -391,3 +391,54 @@ func TestAStoreDeepInTheTreeIsSharedFromBesideIt(t *testing.T) {
 	get(t, http.DefaultClient, s.url+"/healthz")
 	lanyard(t, "a phrase nobody has used before\n", "admin", "create", "--email", "root@example.com", "--data", "data").want(t, exitDone)
 }
+
+func TestServeSaysWhenHalfOfADeploymentIsMissing(t *testing.T) {
+	dir := withAdmin(t)
+	start := func() string {
+		s := serve(t, &serveCommand{Data: dir})
+		get(t, http.DefaultClient, s.url+"/healthz")
+		s.stop()
+		return s.out.String()
+	}
+	if said := start(); strings.Contains(said, "was there without") {
+		t.Errorf("all is there: %s", said)
+	}
+	if err := os.Rename(filepath.Join(dir, keysFile), filepath.Join(dir, "aside")); err != nil {
+		t.Fatal(err)
+	}
+	if said := start(); !strings.Contains(said, "without its key ring") {
+		t.Errorf("the key ring is missing: %s", said)
+	}
+	if err := os.Truncate(filepath.Join(dir, storeFile), 0); err != nil {
+		t.Fatal(err)
+	}
+	if said := start(); !strings.Contains(said, "without its store") {
+		t.Errorf("the store is missing: %s", said)
+	}
+}
+
+func TestADamagedStoreIsToldApart(t *testing.T) {
+	dir := withAdmin(t)
+	path := filepath.Join(dir, storeFile)
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, damage := range map[string][]byte{
+		"cut off":   raw[:17_000],
+		"a remnant": raw[:5000],
+		"text":      bytes.Repeat([]byte("hello\n"), 4000),
+	} {
+		if err := os.WriteFile(path, damage, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		t.Run(name, func(t *testing.T) {
+			lanyard(t, "", "admin", "list", "--data", dir).want(t, exitFailed).says(t, "damaged", "restore")
+			lanyard(t, "", "doctor", "--data", dir).want(t, exitWanting).says(t, "damaged", "restore")
+		})
+	}
+	if err := os.WriteFile(path, raw, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	lanyard(t, "", "admin", "list", "--data", dir).want(t, exitDone)
+}

@@ -43,8 +43,7 @@ func (s *store) Close() error {
 func openStore(ctx context.Context, cfg config.Config, dir string, absent ifAbsent) (*store, error) {
 	embedded := localdynamo.Options{Dir: dir, LeanMemory: true}
 	if cfg.Dynamo == "" {
-		if shared := sharedStore(ctx, dir); shared != nil {
-			s := &store{local: true, table: table.New(localAWS(), cfg.Table, table.Options{Transport: shared})}
+		if s := throughServer(ctx, cfg, dir); s != nil {
 			return s, s.prepare(ctx, absent)
 		}
 		if _, err := os.Stat(filepath.Join(dir, storeFile)); errors.Is(err, fs.ErrNotExist) {
@@ -58,6 +57,12 @@ func openStore(ctx context.Context, cfg config.Config, dir string, absent ifAbse
 		}
 	}
 	s, err := reachStore(ctx, cfg, embedded)
+	if errors.Is(err, localdynamo.ErrInUse) {
+		// A server that is just starting shares it by now.
+		if s := throughServer(ctx, cfg, dir); s != nil {
+			return s, s.prepare(ctx, absent)
+		}
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -65,6 +70,16 @@ func openStore(ctx context.Context, cfg config.Config, dir string, absent ifAbse
 		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil
+}
+
+// throughServer gives the store under dir as the server that has it open shares
+// it, nil where none does.
+func throughServer(ctx context.Context, cfg config.Config, dir string) *store {
+	shared := sharedStore(ctx, dir)
+	if shared == nil {
+		return nil
+	}
+	return &store{local: true, table: table.New(localAWS(), cfg.Table, table.Options{Transport: shared})}
 }
 
 // storeFile is the file of the embedded store in its directory.
@@ -104,7 +119,7 @@ func ownStore(ctx context.Context, cfg config.Config, dir string) (*store, error
 func reachStore(ctx context.Context, cfg config.Config, embedded localdynamo.Options) (*store, error) {
 	s := &store{}
 	if cfg.Dynamo == "" {
-		e, err := localdynamo.Open(embedded)
+		e, err := openEngine(embedded)
 		if err != nil {
 			return nil, err
 		}
@@ -122,6 +137,21 @@ func reachStore(ctx context.Context, cfg config.Config, embedded localdynamo.Opt
 		s.table = table.New(sdk, cfg.Table, table.Options{Endpoint: cfg.Dynamo})
 	}
 	return s, nil
+}
+
+// openEngine opens the embedded store, and says what to do where it cannot be
+// opened.
+func openEngine(o localdynamo.Options) (*localdynamo.Engine, error) {
+	e, err := localdynamo.Open(o)
+	switch {
+	case errors.Is(err, fs.ErrPermission):
+		return nil, fmt.Errorf("%w; run this as the user that lanyard serve has", err)
+	case errors.Is(err, localdynamo.ErrDamaged):
+		return nil, fmt.Errorf("%w; put it aside and lanyard restore the last backup", err)
+	case err != nil:
+		return nil, err
+	}
+	return e, nil
 }
 
 // localAWS is an SDK configuration that can reach no account.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -81,7 +82,7 @@ func Open(opts Options) (*Engine, error) {
 	}
 	db, err := openFile(opts)
 	if err != nil {
-		return nil, fmt.Errorf("localdynamo: open: %w", err)
+		return nil, fmt.Errorf("open the store: %w", err)
 	}
 	e := &Engine{opts: opts, db: db, queue: make(chan *write, 256), stop: make(chan struct{}), ended: make(chan struct{})}
 	e.Client = e.With(opts.Mode)
@@ -105,9 +106,14 @@ func openFile(opts Options) (*bbolt.DB, error) {
 		if err := os.MkdirAll(opts.Dir, 0o700); err != nil {
 			return nil, err
 		}
-		db, err := bbolt.Open(filepath.Join(opts.Dir, "dynamo.db"), 0o600, &config)
+		path := filepath.Join(opts.Dir, "dynamo.db")
+		err := whole(path, config.Timeout)
+		var db *bbolt.DB
+		if err == nil {
+			db, err = bbolt.Open(path, 0o600, &config)
+		}
 		if errors.Is(err, bolterrors.ErrTimeout) {
-			return nil, fmt.Errorf("another process has %s open", opts.Dir)
+			return nil, fmt.Errorf("%w %s open", ErrInUse, opts.Dir)
 		}
 		return db, err
 	}
@@ -119,6 +125,39 @@ func openFile(opts Options) (*bbolt.DB, error) {
 	db, err := bbolt.Open(f.Name(), 0o600, &config)
 	// bbolt holds the file open; without a name it is gone with the process.
 	return db, errors.Join(err, f.Close(), os.Remove(f.Name()))
+}
+
+// ErrInUse says that the data file is another process's, which it stays until
+// that one closes it.
+var ErrInUse = errors.New("another process has")
+
+// ErrDamaged says that the data file is not one, or not the whole of one.
+var ErrDamaged = errors.New("the file is damaged, or no store of Lanyard")
+
+// whole looks whether the file is as long as it says it is. bbolt maps it and
+// would be killed by the first access beyond its end.
+func whole(path string, wait time.Duration) error {
+	info, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) || err == nil && info.Size() == 0 {
+		return nil // it is made
+	}
+	if err != nil {
+		return err
+	}
+	db, err := bbolt.Open(path, 0o600, &bbolt.Options{ReadOnly: true, Timeout: wait})
+	switch {
+	case errors.Is(err, bolterrors.ErrTimeout) || errors.Is(err, fs.ErrPermission):
+		return err
+	case err != nil:
+		return fmt.Errorf("%w: %s: %w", ErrDamaged, path, err)
+	}
+	err = db.View(func(tx *bbolt.Tx) error {
+		if tx.Size() > info.Size() {
+			return fmt.Errorf("%w: %s has %d bytes of %d", ErrDamaged, path, info.Size(), tx.Size())
+		}
+		return nil
+	})
+	return errors.Join(err, db.Close())
 }
 
 // Close waits for the commit under way and closes the file. Writes that were

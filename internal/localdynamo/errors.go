@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"syscall"
 
 	"github.com/lanyard-auth/lanyard/internal/localdynamo/attr"
 )
@@ -51,7 +52,8 @@ const emptyKeyMessage = "One or more parameter values are not valid. "
 func errKeySchema() error { return invalid("The provided key element does not match the schema") }
 
 // asAPI brings any error into the form of an answer. What is neither a refusal
-// nor invalid input is an internal error, whose text stays inside.
+// nor invalid input is an internal error, whose text stays inside, but for what
+// the operating system says: a full disk is for the operator to see.
 func asAPI(err error) *apiError {
 	var api *apiError
 	var value *attr.ValidationError
@@ -64,7 +66,12 @@ func asAPI(err error) *apiError {
 	case errors.As(err, &shape):
 		return &apiError{status: http.StatusBadRequest, code: "SerializationException", message: shape.Msg}
 	}
-	return &apiError{status: http.StatusInternalServerError, code: "InternalServerError", message: "The request processing has failed because of an unknown error, exception or failure."}
+	message := "The request processing has failed because of an unknown error, exception or failure."
+	var system syscall.Errno
+	if errors.As(err, &system) {
+		message = "The store's file cannot be used: " + system.Error() + "."
+	}
+	return &apiError{status: http.StatusInternalServerError, code: "InternalServerError", message: message}
 }
 
 // body writes the error as AWS does: the name with its namespace, the message,

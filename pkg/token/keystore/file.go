@@ -127,6 +127,9 @@ func (f *File) write(ring *token.Ring) (err error) {
 			os.Remove(tmp.Name()) //nolint:errcheck,gosec // likewise
 		}
 	}()
+	if err = keepOwner(tmp, f.config.Path); err != nil {
+		return fmt.Errorf("key file: keep its owner: %w", err)
+	}
 	if _, err = tmp.Write(raw); err != nil {
 		return fmt.Errorf("key file: %w", err)
 	}

@@ -32,4 +32,7 @@ func lockFile(ctx context.Context, path string) (unlock func(), err error) {
 // exposed cannot be told from mode bits here; access is by ACL.
 func exposed(fs.FileMode) bool { return false }
 
+// keepOwner does nothing where files have no owner by number.
+func keepOwner(*os.File, string) error { return nil }
+
 func syncDir(string) error { return nil }

@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -17,6 +19,10 @@ import (
 func lockFile(ctx context.Context, path string) (unlock func(), err error) {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
+		return nil, err
+	}
+	if err := keepOwner(f, strings.TrimSuffix(path, ".lock")); err != nil {
+		f.Close() //nolint:errcheck,gosec // nothing was written
 		return nil, err
 	}
 	for {
@@ -36,6 +42,27 @@ func lockFile(ctx context.Context, path string) (unlock func(), err error) {
 	}
 	f.Close() //nolint:errcheck,gosec // nothing was written
 	return nil, err
+}
+
+// keepOwner gives f the owner of the file that it takes the place of, or of the
+// directory where there is none: a command that root runs must not leave files
+// that the server, which is another user, cannot read. Nobody else can or need.
+func keepOwner(f *os.File, place string) error {
+	if os.Geteuid() != 0 {
+		return nil
+	}
+	like, err := os.Stat(place)
+	if errors.Is(err, fs.ErrNotExist) {
+		like, err = os.Stat(filepath.Dir(place))
+	}
+	if err != nil {
+		return err
+	}
+	owner, ok := like.Sys().(*syscall.Stat_t)
+	if !ok || owner.Uid == 0 {
+		return nil
+	}
+	return f.Chown(int(owner.Uid), int(owner.Gid))
 }
 
 func exposed(mode fs.FileMode) bool { return mode.Perm()&0o077 != 0 }
