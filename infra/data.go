@@ -59,7 +59,7 @@ func newDataStack(scope constructs.Construct, id string, s Stage, v *inventory) 
 		identity := awsses.NewCfnEmailIdentity(st, str("MailIdentity"), &awsses.CfnEmailIdentityProps{EmailIdentity: str(s.MailDomain)})
 		identity.ApplyRemovalPolicy(cdk.RemovalPolicy_RETAIN, nil)
 	}
-	d := &dataStack{stack: st, table: table, seals: s.EarlierSealKeys}
+	d := &dataStack{stack: st, table: table, seals: s.SealKeys}
 	if s.SealWithKMS {
 		d.seals = append([]string{d.sealKey(s)}, d.seals...)
 	}

@@ -21,11 +21,11 @@ type Stage struct {
 	SandboxRecipients []string
 	// KMSKey is the ARN of a customer-managed key for the table; empty means AWS's own.
 	KMSKey string
-	// SealWithKMS makes a key that seals the secrets of authenticator apps; else
-	// the key ring seals them. EarlierSealKeys are the ARNs of keys that still open
-	// what they sealed.
+	// SealWithKMS makes a KMS key that seals the secrets of authenticator apps.
+	// SealKeys are the ARNs of further ones, which open what they sealed; without
+	// SealWithKMS the first of them seals, and without any the key ring does.
 	SealWithKMS     bool
-	EarlierSealKeys []string
+	SealKeys []string
 	// Domain and Certificate (ARN, of the same region) give the API a custom domain.
 	Domain, Certificate string
 	// Front puts CloudFront with a web application firewall before the API; nil

@@ -11,6 +11,8 @@ import (
 
 	"github.com/lanyard-auth/lanyard/pkg/config"
 	"github.com/lanyard-auth/lanyard/pkg/export"
+	"github.com/lanyard-auth/lanyard/pkg/mfa"
+	"github.com/lanyard-auth/lanyard/pkg/table"
 	"github.com/lanyard-auth/lanyard/pkg/token"
 )
 
@@ -45,7 +47,8 @@ func (c *exportCommand) run(ctx context.Context, environ []string, out, notes io
 		return err
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
-	o := export.Options{Secrets: c.WithSecrets, Now: time.Now, Pace: pace(c.Rate)}
+	var sealed sealedElsewhere
+	o := export.Options{Secrets: c.WithSecrets, Now: time.Now, Pace: pace(c.Rate), Each: sealed.count}
 	if c.WithSecrets {
 		keys, err := openKeys(ctx, cfg, c.Data, refuseAbsent)
 		if err != nil {
@@ -75,7 +78,29 @@ func (c *exportCommand) run(ctx context.Context, environ []string, out, notes io
 		return err
 	}
 	fmt.Fprintf(notes, "%d items, sha256 %s\n", sum.Items, sum.SHA256)
+	if c.WithSecrets && sealed.n > 0 {
+		fmt.Fprintf(notes, "%s are sealed by AWS KMS: the file does not open them, only those keys do\n", sealed)
+	}
 	return nil
+}
+
+// sealedElsewhere counts the authenticator apps whose secrets no key ring opens.
+type sealedElsewhere struct{ n int }
+
+func (s *sealedElsewhere) count(r table.Record) error {
+	yes, err := mfa.SealedByKeyService(r)
+	if yes {
+		s.n++
+	}
+	return err
+}
+
+// String gives the number with its noun.
+func (s sealedElsewhere) String() string {
+	if s.n == 1 {
+		return "the secrets of 1 authenticator app"
+	}
+	return fmt.Sprintf("the secrets of %d authenticator apps", s.n)
 }
 
 // writeFile lets a file that only its owner can read appear whole or not at all.
@@ -136,11 +161,13 @@ func (c *restoreCommand) run(ctx context.Context, environ []string, out, notes i
 		return fmt.Errorf("restore: %w", err)
 	}
 	defer f.Close()
+	var sealed sealedElsewhere
 	if c.DryRun {
-		sum, err := export.Check(f)
+		sum, err := export.Check(f, sealed.count)
 		if err != nil {
 			return err
 		}
+		sealed.tell(notes)
 		fmt.Fprintf(out, "%s is whole: %d items, secrets %t, key ring %t; nothing was written\n", c.File, sum.Items, sum.Header.Secrets, sum.Keys != nil)
 		return nil
 	}
@@ -153,7 +180,7 @@ func (c *restoreCommand) run(ctx context.Context, environ []string, out, notes i
 		return err
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
-	sum, err := export.Check(f)
+	sum, err := export.Check(f, sealed.count)
 	if err != nil {
 		return err
 	}
@@ -183,7 +210,15 @@ func (c *restoreCommand) run(ctx context.Context, environ []string, out, notes i
 		return err
 	}
 	fmt.Fprintf(out, "%d items restored%s\n", sum.Items, said)
+	sealed.tell(notes)
 	return nil
+}
+
+// tell says what the deployment that gets the data needs.
+func (s sealedElsewhere) tell(notes io.Writer) {
+	if s.n > 0 {
+		fmt.Fprintf(notes, "%s are sealed by AWS KMS: they open where LANYARD_MFA_KMS_KEYS names their key and it may be used; elsewhere those users have their recovery codes\n", s)
+	}
 }
 
 // placeKeys puts the key ring of an export where the deployment looks for it.

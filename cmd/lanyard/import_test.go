@@ -1,11 +1,20 @@
 package main
 
 import (
+	"bytes"
+	"context"
 	"encoding/json"
+	"errors"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/lanyard-auth/lanyard/internal/kmstest"
+	"github.com/lanyard-auth/lanyard/pkg/mfa"
+	"github.com/lanyard-auth/lanyard/pkg/table"
 )
 
 // samples is a directory with the samples of every system.
@@ -90,5 +99,86 @@ func TestImportRefusesWhatContradictsItself(t *testing.T) {
 		{"import", "users", users, "--report", filepath.Join(dir, "nowhere", "x")}, {"import", "users", filepath.Join(dir, "auth0.ndjson"), "--from", "keycloak"},
 	} {
 		lanyard(t, "", append(args, "--data", shortDir(t))...).want(t, exitFailed)
+	}
+}
+
+// TestAnImportSealsAsTheDeploymentDoes takes a user with an authenticator app
+// from an import to a sign-in at a deployment whose secrets AWS KMS seals, over
+// a backup, with the SDK's own connection.
+func TestAnImportSealsAsTheDeploymentDoes(t *testing.T) {
+	service := &kmstest.Service{}
+	server := httptest.NewServer(service)
+	t.Cleanup(server.Close)
+	for name, value := range map[string]string{
+		"AWS_ENDPOINT_URL_KMS": server.URL, "AWS_REGION": "us-east-1", "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test",
+	} {
+		t.Setenv(name, value)
+	}
+	withKMS := append(environ(), "LANYARD_MFA_KMS_KEYS="+kmstest.Key)
+	data, file, backup := shortDir(t), filepath.Join(t.TempDir(), "users.jsonl"), filepath.Join(t.TempDir(), "backup.jsonl")
+	const user, secret = "01900000-0000-7000-8000-000000000001", "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"
+	if err := os.WriteFile(file, []byte(`{"id":"`+user+`","email":"kim@example.com","emailVerified":true,"totpSecret":"`+secret+`"}`+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	run := func(env []string, args ...string) result { return lanyardIn(t.Context(), env, "", args...) }
+	run(withKMS, "import", "users", file, "--data", data, "--dry-run").want(t, exitDone)
+	if n := len(service.Calls()); n != 0 {
+		t.Errorf("a rehearsal made %d calls", n)
+	}
+	run(withKMS, "import", "users", file, "--data", data).want(t, exitDone)
+	if calls := service.Calls(); len(calls) != 1 || calls[0].Action != "Encrypt" || calls[0].Key != kmstest.Key {
+		t.Fatalf("calls %+v", calls)
+	}
+	run(withKMS, "import", "users", file, "--data", data, "--verify").want(t, exitDone)
+	const said = "the secrets of 1 authenticator app are sealed by AWS KMS"
+	run(withKMS, "export", "--with-secrets", "--data", data, backup).want(t, exitDone).says(t, said)
+	raw, err := os.ReadFile(backup)
+	if err != nil || bytes.Contains(raw, []byte(secret)) || !bytes.Contains(raw, []byte(`"S":"kms:`)) {
+		t.Errorf("the backup: %v\n%s", err, raw)
+	}
+	run(environ(), "restore", "--dry-run", backup).want(t, exitDone).says(t, said, "LANYARD_MFA_KMS_KEYS names their key")
+	moved := shortDir(t)
+	run(environ(), "restore", "--data", moved, backup).want(t, exitDone).says(t, said)
+	run(withKMS, "restore", "--data", moved, "--verify", backup).want(t, exitDone)
+
+	opens := func(env []string) (string, error) {
+		d, err := (&where{Data: moved}).deployment(t.Context(), &process{environ: env}, makeAbsent)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = d.Close() }()
+		var app struct {
+			table.Key
+			Secret string `dynamo:"secret"`
+		}
+		id := regexp.MustCompile(`"PK":\{"S":"USER#([0-9a-f-]+)"\},"SK":\{"S":"CREDENTIAL#TOTP"\}`).FindSubmatch(raw)
+		if id == nil {
+			t.Fatalf("no authenticator app in the backup: %s", raw)
+		}
+		if err := d.Deps.Table.Get(t.Context(), table.TOTP(string(id[1])), table.Strong, &app); err != nil {
+			t.Fatal(err)
+		}
+		seal, err := d.Sealer()
+		if err != nil {
+			t.Fatal(err)
+		}
+		plain, _, err := seal.Open(t.Context(), app.Secret, string(id[1]))
+		return string(plain), err
+	}
+	if got, err := opens(withKMS); err != nil || got != "12345678901234567890" {
+		t.Errorf("where the key may be used: %q, %v", got, err)
+	}
+	if got, err := opens(environ()); !errors.Is(err, mfa.ErrKeyService) {
+		t.Errorf("without the key: %q, %v", got, err)
+	}
+	service.Decide = func(context.Context, kmstest.Call) kmstest.Fault { return kmstest.Denied }
+	if got, err := opens(withKMS); err == nil {
+		t.Errorf("where the key may not be used: %q", got)
+	}
+	if err := os.WriteFile(file, []byte(`{"email":"lou@example.com","emailVerified":true,"totpSecret":"`+secret+`"}`+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if r := run(withKMS, "import", "users", file, "--data", data); r.code == exitDone {
+		t.Errorf("imported without a seal: %s", r.out)
 	}
 }

@@ -17,6 +17,8 @@ type Options struct {
 	Secrets bool
 	// Ring is the key ring, for an export with secrets; nil leaves it out.
 	Ring []byte
+	// Each, when set, is called with every item that is in the table, in no order.
+	Each func(table.Record) error
 	// Now is the clock: what the table may delete by now is left out.
 	Now func() time.Time
 	// TempDir is where the sorting spills to; empty means the system's.
@@ -47,6 +49,11 @@ func Write(ctx context.Context, t *table.Table, w io.Writer, o Options) (_ Summa
 		for _, r := range records {
 			if r.Key() == markerKey() || r.Expired(o.Now()) {
 				continue
+			}
+			if o.Each != nil {
+				if err := o.Each(r); err != nil {
+					return err
+				}
 			}
 			raw, err := r.AppendJSON(nil)
 			if err != nil {

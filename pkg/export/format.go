@@ -145,16 +145,22 @@ func (r *reader) finish(t *trailer) error {
 
 func before(a, b table.Key) bool { return a.PK < b.PK || a.PK == b.PK && a.SK < b.SK }
 
-// Check reads a whole file and says what it holds, or ErrDamaged.
-func Check(r io.Reader) (Summary, error) {
+// Check reads a whole file and says what it holds, or ErrDamaged. each, where it
+// is not nil, is called with every item.
+func Check(r io.Reader, each func(table.Record) error) (Summary, error) {
 	in, err := newReader(r)
 	if err != nil {
 		return Summary{}, err
 	}
 	for {
-		if _, err := in.next(); errors.Is(err, io.EOF) {
+		item, err := in.next()
+		if errors.Is(err, io.EOF) {
 			return in.summary, nil
-		} else if err != nil {
+		}
+		if err == nil && each != nil {
+			err = each(item)
+		}
+		if err != nil {
 			return Summary{}, err
 		}
 	}

@@ -48,7 +48,7 @@ const (
 // interrupted and begun again with the same file: the result is the same. The
 // table must not be used before it is done.
 func Restore(ctx context.Context, t *table.Table, file io.ReadSeeker, o RestoreOptions) (Summary, error) {
-	sum, err := Check(file)
+	sum, err := Check(file, nil)
 	if err != nil {
 		return Summary{}, err
 	}

@@ -214,6 +214,7 @@ type plan struct {
 	names    []table.Key // what only one line can have
 	uses     []table.Key // what an earlier line of the file may make
 	before   func(ctx context.Context) error
+	seal     func(ctx context.Context) error // what must be in writes before they are written
 }
 
 // task is a line on its way through a chunk.
@@ -421,6 +422,11 @@ func (c *chunk) apply(ctx context.Context, tasks []*task) error {
 func (c *chunk) write(ctx context.Context, t *task) error {
 	if c.o.Mode == DryRun {
 		return c.im.Table.Rehearse(ctx, t.plan.writes...)
+	}
+	if t.plan.seal != nil {
+		if err := t.plan.seal(ctx); err != nil {
+			return err
+		}
 	}
 	if t.plan.before != nil {
 		if err := t.plan.before(ctx); err != nil {

@@ -2,6 +2,7 @@ package importer
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"time"
 	"unicode"
@@ -104,7 +105,12 @@ func (u userRow) plan(ctx context.Context, im *Importer, o *Options, _ map[table
 		if err != nil {
 			return nil, err
 		}
-		w, err := mfa.Imported(ctx, im.Seal, in.ID, secret, im.Now())
+		at, now := len(p.writes), im.Now()
+		p.seal = func(ctx context.Context) (err error) {
+			p.writes[at], err = mfa.Imported(ctx, im.Seal, in.ID, secret, now)
+			return err
+		}
+		w, err := mfa.Imported(ctx, unsealed{}, in.ID, secret, now)
 		if err != nil {
 			return nil, err
 		}
@@ -119,6 +125,18 @@ func (u userRow) plan(ctx context.Context, im *Importer, o *Options, _ map[table
 		p.writes = append(p.writes, more...)
 	}
 	return p, im.profile(ctx, p, in.ID, in.Profile)
+}
+
+// unsealed leaves secrets out: a plan that is only compared or rehearsed needs no
+// seal, and asks no key service for one.
+type unsealed struct{}
+
+// Seal implements mfa.Sealer.
+func (unsealed) Seal(context.Context, []byte, string) (string, error) { return "", nil }
+
+// Open implements mfa.Sealer.
+func (unsealed) Open(context.Context, string, string) ([]byte, bool, error) {
+	return nil, false, errors.New("nothing was sealed")
 }
 
 // profile plans a user's profile: with the rest where the table keeps it, and
