@@ -24,8 +24,8 @@ type Stage struct {
 	// SealWithKMS makes a KMS key that seals the secrets of authenticator apps.
 	// SealKeys are the ARNs of further ones, which open what they sealed; without
 	// SealWithKMS the first of them seals, and without any the key ring does.
-	SealWithKMS     bool
-	SealKeys []string
+	SealWithKMS bool
+	SealKeys    []string
 	// Domain and Certificate (ARN, of the same region) give the API a custom domain.
 	Domain, Certificate string
 	// Front puts CloudFront with a web application firewall before the API; nil
