@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/lanyard-auth/lanyard/pkg/audit"
@@ -11,6 +12,7 @@ import (
 	"github.com/lanyard-auth/lanyard/pkg/fault"
 	"github.com/lanyard-auth/lanyard/pkg/id"
 	"github.com/lanyard-auth/lanyard/pkg/table"
+	"github.com/lanyard-auth/lanyard/pkg/task"
 )
 
 // Imported is a user that another system kept. What it has no field for, no
@@ -126,4 +128,51 @@ func (s *Service) Withdraw(ctx context.Context, userID, batch string) (bool, err
 		return false, fmt.Errorf("withdraw user: %w", err)
 	}
 	return true, nil
+}
+
+// WithdrawAll is Withdraw of several users, in as few transactions as they fit
+// in, and reports how many it deleted. On an error some of them are gone, and
+// Withdraw says of each of the others what stands in the way.
+func (s *Service) WithdrawAll(ctx context.Context, userIDs []string, batch string) (done int64, err error) {
+	loaded, err := s.LoadMany(ctx, userIDs)
+	if err != nil {
+		return 0, err
+	}
+	var writes []*table.Write
+	var ids []string
+	flush := func() error {
+		if len(ids) == 0 {
+			return nil
+		}
+		purge, err := task.New(s.Now(), TaskPurge, task.Payload{"userIds": strings.Join(ids, " ")})
+		if err != nil {
+			return err
+		}
+		if err := s.Table.Transact(ctx, append(writes, purge)...); err != nil {
+			return fmt.Errorf("withdraw users: %w", err)
+		}
+		for _, userID := range ids {
+			s.SessionsEnded(userID)
+		}
+		done += int64(len(ids))
+		writes, ids = nil, nil
+		return nil
+	}
+	for _, l := range loaded {
+		if l.State == nil || l.State.Batch != batch || batch == "" {
+			continue
+		}
+		own, err := s.deletion(ctx, l, audit.Event{Type: audit.UserDeleted, SubjectID: l.State.ID, Details: map[string]string{"batch": batch}})
+		if err != nil {
+			return done, err
+		}
+		if len(writes)+len(own)+1 > table.MaxTransaction {
+			if err := flush(); err != nil {
+				return done, err
+			}
+		}
+		writes, ids = append(writes, own...), append(ids, l.State.ID)
+	}
+	err = flush()
+	return done, err
 }

@@ -3,6 +3,7 @@ package account
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/lanyard-auth/lanyard/pkg/audit"
 	"github.com/lanyard-auth/lanyard/pkg/fault"
@@ -183,21 +184,34 @@ func (s *Service) DeleteMe(ctx context.Context, password string) error {
 // delete removes a user: identity, credentials and claims at once, what hangs
 // on them by a task. From the transaction on, no session of theirs is live.
 func (s *Service) delete(ctx context.Context, l *Loaded, event audit.Event, also ...*table.Write) error {
+	writes, err := s.deletion(ctx, l, event, also...)
+	if err != nil {
+		return err
+	}
+	purge, err := task.New(s.Now(), TaskPurge, task.Payload{"userId": l.State.ID})
+	if err != nil {
+		return err
+	}
+	if err := s.Table.Transact(ctx, append(writes, purge)...); err != nil {
+		return fmt.Errorf("delete user: %w", err)
+	}
+	s.SessionsEnded(l.State.ID)
+	return nil
+}
+
+// deletion gives the writes that remove a user, except the task.
+func (s *Service) deletion(ctx context.Context, l *Loaded, event audit.Event, also ...*table.Write) ([]*table.Write, error) {
 	st := l.State
 	writes, err := s.Audit.Record(ctx, event)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	for _, d := range s.Departures {
 		leaving, err := d.Leave(ctx, st)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		writes = append(writes, leaving...)
-	}
-	purge, err := task.New(s.Now(), TaskPurge, task.Payload{"userId": st.ID})
-	if err != nil {
-		return err
 	}
 	// What they leave was looked up after st was read; an appointment since then
 	// may be missing from it.
@@ -207,7 +221,7 @@ func (s *Service) delete(ctx context.Context, l *Loaded, event audit.Event, also
 	} else {
 		gone.If("appointments = ?", st.Appointments)
 	}
-	writes = append(append(writes, also...), purge, gone,
+	writes = append(append(writes, also...), gone,
 		table.Delete(table.UserProfile(st.ID)), table.Delete(table.Password(st.ID)), table.Delete(table.TOTP(st.ID)))
 	if st.Email != "" {
 		writes = append(writes, table.Delete(table.EmailClaim(st.Email)).If("userId = ?", st.ID))
@@ -215,20 +229,28 @@ func (s *Service) delete(ctx context.Context, l *Loaded, event audit.Event, also
 	if st.Username != "" {
 		writes = append(writes, table.Delete(table.UsernameClaim(lowerASCII(st.Username))).If("userId = ?", st.ID))
 	}
-	if err := s.Table.Transact(ctx, writes...); err != nil {
-		return fmt.Errorf("delete user: %w", err)
+	return writes, nil
+}
+
+// purge is the handler of TaskPurge: it removes what is left in the partitions of
+// deleted users.
+func (s *Service) purge(ctx context.Context, p task.Payload) error {
+	for _, userID := range append(strings.Fields(p["userIds"]), p["userId"]) {
+		if userID == "" {
+			continue
+		}
+		if err := s.purgeUser(ctx, userID); err != nil {
+			return fmt.Errorf("purge user: %w", err)
+		}
 	}
-	s.SessionsEnded(st.ID)
 	return nil
 }
 
-// purge is the handler of TaskPurge: it removes what is left in a deleted
-// user's partition.
-func (s *Service) purge(ctx context.Context, p task.Payload) error {
+func (s *Service) purgeUser(ctx context.Context, userID string) error {
 	for {
-		page, err := s.Table.Query(ctx, table.Query{PK: table.User(p["userId"]), Limit: table.MaxTransaction, Strong: table.Strong})
+		page, err := s.Table.Query(ctx, table.Query{PK: table.User(userID), Limit: table.MaxTransaction, Strong: table.Strong})
 		if err != nil {
-			return fmt.Errorf("purge user: %w", err)
+			return err
 		}
 		var writes []*table.Write
 		for _, r := range page.Records {
@@ -236,7 +258,7 @@ func (s *Service) purge(ctx context.Context, p task.Payload) error {
 		}
 		if len(writes) > 0 {
 			if err := s.Table.Transact(ctx, writes...); err != nil {
-				return fmt.Errorf("purge user: %w", err)
+				return err
 			}
 		}
 		if page.Next == nil {

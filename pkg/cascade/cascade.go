@@ -3,6 +3,7 @@ package cascade
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/lanyard-auth/lanyard/pkg/service"
@@ -31,6 +32,11 @@ const (
 // transaction that removes the deleted thing's own item.
 func After(now time.Time, kind task.Kind, id string) (*table.Write, error) {
 	return task.New(now, kind, task.Payload{"id": id})
+}
+
+// AfterAll is After for several deletions of one kind in one transaction.
+func AfterAll(now time.Time, kind task.Kind, ids []string) (*table.Write, error) {
+	return task.New(now, kind, task.Payload{"ids": strings.Join(ids, " ")})
 }
 
 // Cascade carries the tasks out.
@@ -67,55 +73,84 @@ type step struct {
 	remove func(ctx context.Context, id string, page []table.Record) error
 }
 
-// handler does the steps in order, from where the payload says.
+// handler does the steps in order, from where the payload says; of several
+// deleted things, one after the other.
 func (c *Cascade) handler(kind task.Kind, steps ...step) task.Handler {
 	return func(ctx context.Context, p task.Payload) error {
-		id, at, after := p["id"], 0, p["after"]
-		for i, s := range steps {
-			if s.name == p["step"] {
-				at = i
+		ids := strings.Fields(p["ids"])
+		if len(ids) == 0 {
+			next, err := c.clear(ctx, steps, p)
+			if err != nil || next == nil {
+				return err
+			}
+			return c.queue(ctx, kind, next)
+		}
+		for _, id := range ids {
+			next, err := c.clear(ctx, steps, task.Payload{"id": id, "run": "again"})
+			if err == nil && next != nil { // there is much of it: it goes on by itself
+				next["run"] = p["run"]
+				err = c.queue(ctx, kind, next)
+			}
+			if err != nil {
+				return err
 			}
 		}
-		for range pagesPerTask {
-			if at == len(steps) {
-				break
-			}
-			s := steps[at]
-			var records []table.Record
-			var next string
-			if s.index != nil {
-				var err error
-				records, next, err = c.table.QueryShards(ctx, table.Shards{
-					Partitions: []string{s.index(id)}, After: after, Limit: perPage,
-				})
-				if err != nil {
-					return fmt.Errorf("list %s of %s: %w", s.name, id, err)
-				}
-			}
-			if err := s.remove(ctx, id, records); err != nil {
-				return fmt.Errorf("remove %s of %s: %w", s.name, id, err)
-			}
-			if after = next; next == "" {
-				at++
-			}
+		if p["run"] != "" {
+			return nil
 		}
-		return c.goOn(ctx, kind, p, steps, at, after)
+		return c.queue(ctx, kind, task.Payload{"ids": p["ids"], "run": "again"})
 	}
 }
 
-// goOn queues what is left, or the second run after the first.
-func (c *Cascade) goOn(ctx context.Context, kind task.Kind, p task.Payload, steps []step, at int, after string) error {
-	now, due := c.now(), c.now()
-	next := task.Payload{"id": p["id"], "run": p["run"]}
+// clear does as many steps as one task may and gives the payload of the next
+// task, nil where nothing is left to do.
+func (c *Cascade) clear(ctx context.Context, steps []step, p task.Payload) (task.Payload, error) {
+	id, at, after := p["id"], 0, p["after"]
+	for i, s := range steps {
+		if s.name == p["step"] {
+			at = i
+		}
+	}
+	for range pagesPerTask {
+		if at == len(steps) {
+			break
+		}
+		s := steps[at]
+		var records []table.Record
+		var next string
+		if s.index != nil {
+			var err error
+			records, next, err = c.table.QueryShards(ctx, table.Shards{
+				Partitions: []string{s.index(id)}, After: after, Limit: perPage,
+			})
+			if err != nil {
+				return nil, fmt.Errorf("list %s of %s: %w", s.name, id, err)
+			}
+		}
+		if err := s.remove(ctx, id, records); err != nil {
+			return nil, fmt.Errorf("remove %s of %s: %w", s.name, id, err)
+		}
+		if after = next; next == "" {
+			at++
+		}
+	}
 	switch {
 	case at < len(steps):
-		next["step"], next["after"] = steps[at].name, after
+		return task.Payload{"id": id, "run": p["run"], "step": steps[at].name, "after": after}, nil
 	case p["run"] == "":
-		next["run"], due = "again", now.Add(settle)
-	default:
-		return nil
+		return task.Payload{"id": id, "run": "again"}, nil
 	}
-	w, err := task.Later(now, due, kind, next)
+	return nil, nil
+}
+
+// queue queues what is left, at once, or the second run, for when the index has
+// followed.
+func (c *Cascade) queue(ctx context.Context, kind task.Kind, p task.Payload) error {
+	now, due := c.now(), c.now()
+	if p["run"] != "" && p["step"] == "" {
+		due = now.Add(settle)
+	}
+	w, err := task.Later(now, due, kind, p)
 	if err != nil {
 		return err
 	}

@@ -182,6 +182,49 @@ func TestTheSecondRunFindsWhatTheIndexDidNotShow(t *testing.T) {
 	}
 }
 
+func TestSeveralDeletedTogetherAreClearedAway(t *testing.T) {
+	tr := newTree(t)
+	var gone []string
+	var writes []*table.Write
+	for range 3 {
+		org := uuid.NewString()
+		tr.grow(org, 2, 2)
+		gone, writes = append(gone, org), append(writes, table.Delete(table.Organization(org)))
+	}
+	const members = 600 // more than the pages of one task
+	for range members / 50 {
+		var many []*table.Write
+		for range 50 {
+			many = append(many, table.Put(facts.NewMembership(uuid.NewString(), gone[1], access.RoleMember, "", tr.now)))
+		}
+		if err := tr.store.Transact(t.Context(), many...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	other := uuid.NewString()
+	tr.grow(other, 1, 1)
+	w, err := cascade.AfterAll(tr.now, cascade.Organization, gone)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := tr.store.Transact(t.Context(), append(writes, w)...); err != nil {
+		t.Fatal(err)
+	}
+	tr.drain()
+	late := facts.NewMembership(uuid.NewString(), gone[2], access.RoleMember, "", tr.now)
+	tr.put(late)
+	tr.now = tr.now.Add(2 * time.Minute)
+	tr.drain()
+	tr.now = tr.now.Add(2 * time.Minute)
+	tr.drain()
+	left := tr.items()
+	for kind, want := range map[string]int{"ORG": 2, "ENTITY": 1, "DOC": 2, "ACCESS ORG": 1, "ACCESS ENTITY": 1, "ACCESS DOC": 1, "TASK": 0} {
+		if left[kind] != want {
+			t.Errorf("%d %s are left, want %d", left[kind], kind, want)
+		}
+	}
+}
+
 func TestALongCascadeGoesOnInFurtherTasks(t *testing.T) {
 	tr := newTree(t)
 	org := uuid.NewString()

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/lanyard-auth/lanyard/internal/lanyardtest"
 	"github.com/lanyard-auth/lanyard/internal/localdynamo"
@@ -76,37 +77,87 @@ func TestAnImportCutOffAnywhereAndRunAgainGivesTheSame(t *testing.T) {
 	}
 }
 
-func TestARollbackCutOffGoesOn(t *testing.T) {
+func TestARollbackCutOffAnywhereAndRunAgainGivesTheSame(t *testing.T) {
 	w := start(t)
-	part, s := w.bare(t)
-	before := part.exported()
-	if _, err := part.run(jsonl(crowd(60)), importer.Options{Kind: importer.Users}); err != nil {
-		t.Fatal(err)
-	}
-	interrupted := 0
-	for n := 3; ; n += 20 {
-		s.Transport.Intercept(cutAfter(n))
-		_, err := part.im.Rollback(t.Context(), importer.RollbackOptions{Batch: "batch-1"})
+	for cut := 0; ; cut += 1 + cut/2 {
+		part, s := w.bare(t)
+		before := part.exported()
+		part.everything()
+		if _, err := part.run(jsonl(crowd(30)), importer.Options{Kind: importer.Users}); err != nil {
+			t.Fatal(err)
+		}
+		tasks, err := part.Assembly.Tasks()
+		if err != nil {
+			t.Fatal(err)
+		}
+		takeBack := func() error {
+			if _, err := part.im.Rollback(t.Context(), importer.RollbackOptions{Batch: "batch-1"}); err != nil {
+				return err
+			}
+			for {
+				if n, err := tasks.DrainWith(t.Context(), 4); err != nil || n == 0 {
+					return err
+				}
+			}
+		}
+		s.Transport.Intercept(cutAfter(cut))
+		err = takeBack()
 		s.Transport.Intercept(nil)
-		if err == nil {
-			break
+		uncut := err == nil
+		if uncut && cut < 40 {
+			t.Fatalf("not interrupted after %d requests", cut)
 		}
-		interrupted++
-	}
-	if interrupted < 3 {
-		t.Errorf("only %d times interrupted", interrupted)
-	}
-	tasks, err := part.Assembly.Tasks()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for range 200 {
-		if n, err := tasks.Drain(t.Context()); err != nil || n == 0 {
-			break
+		w.Clock.Advance(3 * time.Minute) // a task that was broken off is held for two
+		for range 2 {                    // the second look of what is left
+			if err := takeBack(); err != nil {
+				t.Fatalf("cut after %d requests and run again: %v", cut, err)
+			}
+			w.Clock.Advance(3 * time.Minute)
+		}
+		if after := part.exported(); after != before {
+			t.Errorf("cut after %d requests, this is left behind:\n%s", cut, after)
+		}
+		if uncut {
+			return
 		}
 	}
-	if after := part.exported(`"PK":{"S":"TASK#`); after != before {
-		t.Errorf("left behind:\n%s", after)
+}
+
+func TestTheWorkOfARollbackGrowsWithItsBatchOnly(t *testing.T) {
+	w := start(t)
+	perUser := func(n int) float64 {
+		part, s := w.bare(t)
+		if _, err := part.run(jsonl(crowd(n)), importer.Options{Kind: importer.Users}); err != nil {
+			t.Fatal(err)
+		}
+		tasks, err := part.Assembly.Tasks()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var requests, writes atomic.Int64
+		s.Transport.Intercept(func(r *http.Request, op string, next http.RoundTripper) (*http.Response, error) {
+			requests.Add(1)
+			switch op {
+			case "PutItem", "UpdateItem", "DeleteItem", "TransactWriteItems": // each waits for the disk
+				writes.Add(1)
+			}
+			return next.RoundTrip(r)
+		})
+		out, err := part.im.Rollback(t.Context(), importer.RollbackOptions{Batch: "batch-1"})
+		for met := 1; met > 0 && err == nil; {
+			met, err = tasks.DrainWith(t.Context(), 4)
+		}
+		s.Transport.Intercept(nil)
+		if err != nil || out.Users == 0 || out.Users != out.Organizations || out.Memberships != out.Users {
+			t.Fatalf("%+v %v", out, err)
+		}
+		if got := float64(writes.Load()) / float64(out.Users); got > 1 {
+			t.Errorf("%.1f writes for each of %d users", got, out.Users)
+		}
+		return float64(requests.Load()) / float64(out.Users)
+	}
+	if few, many := perUser(60), perUser(240); many > 8 || many > few {
+		t.Errorf("%.1f requests for each of few users, %.1f for each of many", few, many)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/lanyard-auth/lanyard/pkg/access"
@@ -102,6 +103,63 @@ func (s *Service) Withdraw(ctx context.Context, orgID, batch string) (bool, erro
 		return false, fmt.Errorf("withdraw organization: %w", err)
 	}
 	return true, nil
+}
+
+// WithdrawAll is Withdraw of several organizations in one transaction. On an
+// error none is deleted, and Withdraw says of each what stands in the way.
+func (s *Service) WithdrawAll(ctx context.Context, orgIDs []string, batch string) error {
+	var writes []*table.Write
+	var refs []access.Ref
+	for _, orgID := range orgIDs {
+		event, err := s.Audit.Record(ctx, audit.Event{Type: audit.OrganizationDeleted, OrganizationID: orgID, Details: map[string]string{"batch": batch}})
+		if err != nil {
+			return err
+		}
+		writes = append(append(writes, event...), table.Delete(table.Organization(orgID)).If("'batch' = ?", batch).Else(errNotFound))
+		refs = append(refs, access.Ref{Kind: access.KindOrganization, ID: orgID})
+	}
+	defer s.Access.ForgetResources(refs...)
+	clear, err := cascade.AfterAll(s.Now(), cascade.Organization, orgIDs)
+	if err != nil {
+		return err
+	}
+	if err := s.Table.Transact(ctx, append(writes, clear)...); err != nil {
+		return fmt.Errorf("withdraw organizations: %w", err)
+	}
+	return nil
+}
+
+// WithdrawOrphans ends those memberships that a batch made whose organization is
+// gone, which is what its cascade would do. It gives the others.
+func (s *Service) WithdrawOrphans(ctx context.Context, members []facts.Membership, batch string) (others []facts.Membership, err error) {
+	var keys []table.Key
+	for _, m := range members {
+		if key := table.Organization(m.OrgID); !slices.Contains(keys, key) {
+			keys = append(keys, key)
+		}
+	}
+	there, err := s.Table.GetMany(ctx, keys, table.Strong)
+	if err != nil {
+		return nil, fmt.Errorf("read organizations: %w", err)
+	}
+	var writes []*table.Write
+	var users []string
+	for _, m := range members {
+		if _, ok := there[table.Organization(m.OrgID)]; ok {
+			others = append(others, m)
+			continue
+		}
+		users = append(users, m.UserID)
+		writes = append(writes, table.Delete(m.Key).If("attribute_not_exists(PK) OR 'batch' = ?", batch).Else(errRaced))
+	}
+	if len(writes) == 0 {
+		return others, nil
+	}
+	defer s.Access.ForgetUsers(users...)
+	if err := s.Table.Transact(ctx, writes...); err != nil {
+		return nil, fmt.Errorf("withdraw memberships: %w", err)
+	}
+	return others, nil
 }
 
 // WithdrawMember ends a membership that a batch made, with the grants under it,

@@ -294,15 +294,45 @@ func (t *Table) PutAll(ctx context.Context, records []Record) error {
 
 // ScanKind is Scan of the items whose keys are of one kind: the partition begins
 // with pk and the sort key with sk; either may be empty. The whole table is read
-// all the same.
+// all the same, but only these items are sent.
 func (t *Table) ScanKind(ctx context.Context, pk, sk string, after Position, visit func(records []Record, resume Position) error) error {
-	return t.Scan(ctx, 0, 1, after, func(records []Record, resume Position) error {
-		kept := slices.DeleteFunc(records, func(r Record) bool {
-			k := r.Key()
-			return !strings.HasPrefix(k.PK, pk) || !strings.HasPrefix(k.SK, sk)
-		})
-		return visit(kept, resume)
-	})
+	return t.scan(ctx, kindFilter(pk, sk), after, visit)
+}
+
+// ScanHaving is ScanKind of the items with this text in an attribute.
+func (t *Table) ScanHaving(ctx context.Context, pk, sk, attribute, text string, visit func([]Record) error) error {
+	in := kindFilter(pk, sk)
+	filter := "#attribute = :text"
+	if in.FilterExpression != nil {
+		filter += " AND " + *in.FilterExpression
+	} else {
+		in.ExpressionAttributeValues = map[string]types.AttributeValue{}
+	}
+	in.FilterExpression = &filter
+	in.ExpressionAttributeNames = map[string]string{"#attribute": attribute}
+	in.ExpressionAttributeValues[":text"] = &types.AttributeValueMemberS{Value: text}
+	return t.scan(ctx, in, nil, func(records []Record, _ Position) error { return visit(records) })
+}
+
+// kindFilter asks for items of one kind.
+func kindFilter(pk, sk string) *dynamodb.ScanInput {
+	in := &dynamodb.ScanInput{}
+	var conditions []string
+	for _, part := range [][2]string{{"PK", pk}, {"SK", sk}} {
+		if part[1] == "" {
+			continue
+		}
+		if in.ExpressionAttributeValues == nil {
+			in.ExpressionAttributeValues = map[string]types.AttributeValue{}
+		}
+		conditions = append(conditions, "begins_with("+part[0]+", :"+part[0]+")")
+		in.ExpressionAttributeValues[":"+part[0]] = &types.AttributeValueMemberS{Value: part[1]}
+	}
+	if len(conditions) > 0 {
+		filter := strings.Join(conditions, " AND ")
+		in.FilterExpression = &filter
+	}
+	return in
 }
 
 // Drop deletes the table with everything in it.

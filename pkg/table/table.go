@@ -259,10 +259,15 @@ func UserRange(userID string) Query {
 // same segment stopped. visit gets each page and where to resume after it; its
 // error stops the scan.
 func (t *Table) Scan(ctx context.Context, segment, segments int32, after Position, visit func(records []Record, resume Position) error) error {
-	in := &dynamodb.ScanInput{TableName: aws.String(t.name), ConsistentRead: aws.Bool(true)}
+	in := &dynamodb.ScanInput{}
 	if segments > 1 {
 		in.Segment, in.TotalSegments = aws.Int32(segment), aws.Int32(segments)
 	}
+	return t.scan(ctx, in, after, visit)
+}
+
+func (t *Table) scan(ctx context.Context, in *dynamodb.ScanInput, after Position, visit func(records []Record, resume Position) error) error {
+	in.TableName, in.ConsistentRead = aws.String(t.name), aws.Bool(true)
 	for {
 		if after != nil {
 			in.ExclusiveStartKey = map[string]types.AttributeValue{}
