@@ -4,7 +4,6 @@
 package main
 
 import (
-	"context"
 	"crypto/rand"
 	"fmt"
 	"log/slog"
@@ -12,15 +11,15 @@ import (
 	"time"
 
 	"github.com/aws/aws-lambda-go/lambda"
-	awsconfig "github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 
 	"github.com/lanyard-auth/lanyard/pkg/awskeys"
 	"github.com/lanyard-auth/lanyard/pkg/config"
+	"github.com/lanyard-auth/lanyard/pkg/lambdahost/awsenv"
 )
 
 func main() {
-	r, err := rotator(context.Background())
+	r, err := rotator()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
@@ -28,7 +27,7 @@ func main() {
 	lambda.Start(r.Run)
 }
 
-func rotator(ctx context.Context) (*awskeys.Rotator, error) {
+func rotator() (*awskeys.Rotator, error) {
 	c, err := config.FromEnvironment()
 	if err != nil {
 		return nil, err
@@ -36,7 +35,7 @@ func rotator(ctx context.Context) (*awskeys.Rotator, error) {
 	if c.Keys.Source != "ssm" {
 		return nil, fmt.Errorf("LANYARD_KEYS_SOURCE=%s: expected ssm, the only source that can be written", c.Keys.Source)
 	}
-	sdk, err := awsconfig.LoadDefaultConfig(ctx)
+	sdk, err := awsenv.Load()
 	if err != nil {
 		return nil, fmt.Errorf("load AWS configuration: %w", err)
 	}

@@ -11,18 +11,17 @@ import (
 	"os"
 
 	"github.com/aws/aws-lambda-go/lambda"
-	awsconfig "github.com/aws/aws-sdk-go-v2/config"
 
 	"github.com/lanyard-auth/lanyard/pkg/assembly"
 	"github.com/lanyard-auth/lanyard/pkg/lambdahost"
+	"github.com/lanyard-auth/lanyard/pkg/lambdahost/awsenv"
 	"github.com/lanyard-auth/lanyard/pkg/mail"
 	"github.com/lanyard-auth/lanyard/pkg/mail/ses"
 	"github.com/lanyard-auth/lanyard/pkg/mail/stream"
 )
 
 func main() {
-	ctx := context.Background()
-	h, err := handler(ctx)
+	h, err := handler()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
@@ -30,12 +29,12 @@ func main() {
 	lambda.Start(h.Invoke)
 }
 
-func handler(ctx context.Context) (*stream.Handler, error) {
-	a, err := lambdahost.Assemble(ctx)
+func handler() (*stream.Handler, error) {
+	a, err := lambdahost.Assemble()
 	if err != nil {
 		return nil, err
 	}
-	sender, err := sender(ctx, a)
+	sender, err := sender(a)
 	if err != nil {
 		return nil, err
 	}
@@ -71,10 +70,10 @@ func handler(ctx context.Context) (*stream.Handler, error) {
 
 // sender makes the configured sender. The local mailbox is none here: it would
 // show every link to whoever reaches the table.
-func sender(ctx context.Context, a *assembly.Assembly) (mail.Sender, error) {
+func sender(a *assembly.Assembly) (mail.Sender, error) {
 	switch c := a.Deps.Config.Mail; c.Sender {
 	case "ses":
-		sdk, err := awsconfig.LoadDefaultConfig(ctx)
+		sdk, err := awsenv.Load()
 		if err != nil {
 			return nil, fmt.Errorf("load AWS configuration: %w", err)
 		}

@@ -1,7 +1,6 @@
 package lambdahost
 
 import (
-	"context"
 	"fmt"
 	"log/slog"
 	"os"
@@ -9,13 +8,13 @@ import (
 
 	"github.com/aws/aws-lambda-go/lambda"
 	"github.com/aws/aws-sdk-go-v2/aws"
-	awsconfig "github.com/aws/aws-sdk-go-v2/config"
 
 	"github.com/lanyard-auth/lanyard/pkg/api"
 	"github.com/lanyard-auth/lanyard/pkg/assembly"
 	"github.com/lanyard-auth/lanyard/pkg/awskeys"
 	"github.com/lanyard-auth/lanyard/pkg/config"
 	"github.com/lanyard-auth/lanyard/pkg/gateway"
+	"github.com/lanyard-auth/lanyard/pkg/lambdahost/awsenv"
 	"github.com/lanyard-auth/lanyard/pkg/metrics"
 	"github.com/lanyard-auth/lanyard/pkg/mfa"
 	"github.com/lanyard-auth/lanyard/pkg/service"
@@ -26,18 +25,18 @@ import (
 var version = "dev"
 
 // Assemble reads the environment of a function and makes its assembly.
-func Assemble(ctx context.Context) (*assembly.Assembly, error) { return assemble(ctx, nil) }
+func Assemble() (*assembly.Assembly, error) { return assemble(nil) }
 
 // KeyService connects to what seals the secrets of second factors. It is given
 // to the functions that seal or open them, so that no other links its client.
 type KeyService func(config.MFA, aws.Config) (mfa.KeyService, error)
 
-func assemble(ctx context.Context, connect KeyService) (*assembly.Assembly, error) {
+func assemble(connect KeyService) (*assembly.Assembly, error) {
 	cfg, err := config.FromEnvironment()
 	if err != nil {
 		return nil, err
 	}
-	sdk, err := awsconfig.LoadDefaultConfig(ctx)
+	sdk, err := awsenv.Load()
 	if err != nil {
 		return nil, fmt.Errorf("load AWS configuration: %w", err)
 	}
@@ -77,7 +76,7 @@ func Run(bind func(*assembly.Assembly) (api.Operation, error)) { RunWith(nil, bi
 
 // RunWith is Run with a key service, which is used where one is configured.
 func RunWith(connect KeyService, bind func(*assembly.Assembly) (api.Operation, error)) {
-	a, err := assemble(context.Background(), connect)
+	a, err := assemble(connect)
 	if err != nil {
 		fail(err)
 	}
@@ -96,7 +95,7 @@ func RunWith(connect KeyService, bind func(*assembly.Assembly) (api.Operation, e
 
 // RunAuthorizer hosts the authorizer. It does not return.
 func RunAuthorizer() {
-	a, err := Assemble(context.Background())
+	a, err := Assemble()
 	if err != nil {
 		fail(err)
 	}
