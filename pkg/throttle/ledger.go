@@ -84,8 +84,8 @@ func (l *Limiter) enter(ctx context.Context, f family, key table.Key, client str
 	now := l.now()
 	mine := key.PK + "#" + client
 	for _, k := range []string{mine, key.PK} {
-		if wait, refused := l.memory.refused(k, now); refused {
-			return false, &refusal{policy: f.client.Name, wait: wait, known: true}
+		if wait, again, refused := l.memory.refused(k, now); refused {
+			return false, &refusal{policy: f.client.Name, wait: wait, known: again}
 		}
 	}
 	was := ledgerItem{Key: key}

@@ -11,8 +11,10 @@ import (
 // asking the store until then, or its window is known to be open.
 type note struct {
 	refuseUntil time.Time  // zero: not refused
+	untold      bool       // no refusal was given by it yet
 	wait        time.Time  // what the refusal's Retry-After points at
 	open        table.Time // end of the window last seen open; 0: unknown
+	counted     int64      // attempts that this process counted in it
 	local       window     // the count itself, for local policies
 	forget      time.Time  // the note is worth nothing from here on
 }
@@ -32,15 +34,18 @@ type memory struct {
 
 func newMemory() *memory { return &memory{notes: map[string]note{}} }
 
-// refused gives the wait of a refusal that still stands.
-func (m *memory) refused(key string, now time.Time) (time.Duration, bool) {
+// refused gives the wait of a refusal that still stands, and whether it was
+// given before.
+func (m *memory) refused(key string, now time.Time) (wait time.Duration, again, ok bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	n, ok := m.notes[key]
 	if !ok || !now.Before(n.refuseUntil) {
-		return 0, false
+		return 0, false, false
 	}
-	return n.wait.Sub(now), true
+	again, n.untold = !n.untold, false
+	m.notes[key] = n
+	return n.wait.Sub(now), again, true
 }
 
 // refuse notes a refusal that ends at until.
@@ -62,9 +67,33 @@ func (m *memory) opened(key string, now time.Time) table.Time {
 	return 0
 }
 
-// sawOpen notes an open window.
+// sawOpen notes an attempt that was counted in an open window.
 func (m *memory) sawOpen(key string, now time.Time, until table.Time) {
-	m.put(key, now, note{open: until, forget: until.Time()})
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	n := note{open: until, counted: 1, forget: until.Time()}
+	if was := m.notes[key]; was.open == until {
+		n.counted += was.counted
+	}
+	m.store(key, now, n)
+}
+
+// usedUp makes a window a refusal once this process has counted limit attempts
+// in it: where attempts are counted after the fact, nothing else would refuse
+// the first one too many. Nobody has been told of it yet.
+func (m *memory) usedUp(key string, now time.Time, limit int64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	n, ok := m.notes[key]
+	if !ok || n.counted < limit {
+		return
+	}
+	until := n.open.Time()
+	end := now.Add(refusalLife)
+	if until.Before(end) {
+		end = until
+	}
+	m.store(key, now, note{refuseUntil: end, wait: until, forget: end, untold: true})
 }
 
 // count takes one attempt of a local policy.

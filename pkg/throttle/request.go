@@ -106,6 +106,7 @@ func (l *Limiter) Observe(ctx context.Context, o api.Observation) error {
 	}
 	part, key := l.tallyKey(p, source(caller.Of(ctx).SourceIP))
 	err := l.tally(ctx, part, key)
+	l.memory.usedUp(key.PK, l.now(), int64(part.Limit.Count))
 	var r *refusal
 	if errors.As(err, &r) {
 		return nil

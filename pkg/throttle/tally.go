@@ -55,8 +55,8 @@ func (l *Limiter) tallyKey(p Policy, subject string) (Policy, table.Key) {
 
 // look refuses from memory.
 func (l *Limiter) look(p Policy, key table.Key) error {
-	if wait, refused := l.memory.refused(key.PK, l.now()); refused {
-		return &refusal{policy: p.Name, wait: wait, known: true}
+	if wait, again, refused := l.memory.refused(key.PK, l.now()); refused {
+		return &refusal{policy: p.Name, wait: wait, known: again}
 	}
 	return nil
 }
