@@ -92,20 +92,29 @@ func (s *Service) DeleteUser(ctx context.Context, l *Loaded, event audit.Event, 
 }
 
 // Suspend gives the write that suspends a user as read: no sign-in, and every
-// session ended.
+// session ended. Links that set a password or move the account to another
+// address end too: whoever asked for them may be why it is suspended.
 func (st *State) Suspend() *table.Write {
-	return st.as().Set("status", Suspended).Add("epoch", 1)
+	return st.as().Set("status", Suspended).Add("epoch", 1).
+		Remove("resetHash").Remove("resetExpires").
+		Remove("changeEmail").Remove("changeHash").Remove("changeExpires")
 }
 
 // Reactivate gives the write that ends a suspension, and the status it leads
-// to: an address that was never verified still waits for it.
+// to: an address that was never verified still waits for it. An account that
+// was in use goes on being active even where an operator has since declared its
+// address unverified: registering over a pending account replaces it whole.
 func (st *State) Reactivate() (*table.Write, Status) {
 	to := Active
-	if st.Role != caller.RoleAdmin && st.Email != "" && !st.EmailVerified {
+	if st.Role != caller.RoleAdmin && st.Email != "" && !st.EmailVerified && !st.used() {
 		to = Pending
 	}
 	return st.as().Set("status", to), to
 }
+
+// used reports whether somebody has been in the account, so that it may be
+// somebody's: it was signed in to, or made admin of something.
+func (st *State) used() bool { return st.LastLoginAt != 0 || st.Appointments > 0 }
 
 // Become gives the write that changes a user's platform role. It counts as an
 // appointment, see Appoint.

@@ -179,6 +179,18 @@ func mailAttacks() []attack {
 			w.Client().Post("/api/auth/verify-email", m{"token": w.MailedToken("moved@example.com")}).Want(200)
 			reset(w, token, password).Problem(422, "invalid_or_expired_token")
 			reset(w, askReset(w, "moved@example.com"), password).Want(204)
+			c.Login(m{"email": "moved@example.com", "password": password})
+
+			// Suspended and taken back: what was asked for before is over.
+			root := superAdmin(w)
+			token = askReset(w, "moved@example.com")
+			c.Post("/api/auth/change-email", m{"newEmail": "mallory@example.com", "password": password}).Want(202)
+			change, id := w.MailedToken("mallory@example.com"), c.UserID
+			root.Post("/api/users/"+id+"/suspend", m{"reason": "somebody else is in it"}).Want(204)
+			root.Post("/api/users/"+id+"/reactivate", m{"reason": "the owner called"}).Want(204)
+			reset(w, token, other).Problem(422, "invalid_or_expired_token")
+			w.Client().Post("/api/auth/verify-email", m{"token": change}).Problem(422, "invalid_or_expired_token")
+			reset(w, askReset(w, "moved@example.com"), other).Want(204)
 		}},
 		{"D11", "a refused password does not use the link up", false, func(t *testing.T, s *site) {
 			w := s.start()
@@ -262,6 +274,19 @@ func mailAttacks() []attack {
 			w.Client().Post("/api/auth/verify-email", m{"token": own}).Want(200)
 			signIn(w.Client(), victim, wrong).Problem(401, "invalid_credentials")
 			signIn(w.Client(), victim, password).Want(200)
+
+			// An account in use is not one to register over, even where an operator
+			// has declared its address unverified.
+			const owner = "owner@example.com"
+			c, root := w.Registered(owner), superAdmin(w)
+			org := c.Post("/api/organizations", m{"name": "Coastal"}).Want(201).Text("id")
+			root.Patch("/api/users/"+c.UserID, m{"emailVerified": false}).Want(200)
+			root.Post("/api/users/"+c.UserID+"/suspend", m{"reason": "in doubt"}).Want(204)
+			root.Post("/api/users/"+c.UserID+"/reactivate", m{"reason": "settled"}).Want(204)
+			w.Client().Post("/api/auth/register", m{"email": owner, "password": other}).Want(201)
+			signIn(w.Client(), owner, other).Problem(401, "invalid_credentials")
+			c.Login(m{"email": owner, "password": password})
+			c.Get("/api/organizations/" + org).Want(200)
 		}},
 		{"D19", "another account's link while signed in", false, func(t *testing.T, s *site) {
 			w := s.start()
