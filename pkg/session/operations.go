@@ -178,6 +178,9 @@ func (s *Service) refresh(ctx context.Context, in *refreshInput) (*GrantedOutput
 	if raw == "" {
 		return nil, errInvalidRefresh
 	}
+	if err := s.refuseTwoUsers(ctx, raw); err != nil {
+		return nil, err
+	}
 	if want == "" {
 		want = came
 	}
@@ -189,6 +192,24 @@ func (s *Service) refresh(ctx context.Context, in *refreshInput) (*GrantedOutput
 		return nil, err
 	}
 	return s.Deliver(granted, want), nil
+}
+
+// refuseTwoUsers refuses a refresh whose body and cookie are refresh tokens of
+// different users, as it is refused everywhere to be two users at once. A stale
+// or forged cookie beside a good token says nothing.
+func (s *Service) refuseTwoUsers(ctx context.Context, raw string) error {
+	cookie := caller.Of(ctx).RefreshCookie
+	if cookie == "" || cookie == raw {
+		return nil
+	}
+	sent, err := s.Tokens.ParseRefresh(ctx, raw)
+	if err != nil {
+		return nil // refused as what it is
+	}
+	if other, err := s.Tokens.ParseRefresh(ctx, cookie); err == nil && other.UserID != sent.UserID {
+		return fault.New(fault.CodeInvalidRequest, "The body and the cookie have refresh tokens of two different users.")
+	}
+	return nil
 }
 
 type logoutInput struct {

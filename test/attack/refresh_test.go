@@ -284,6 +284,9 @@ func refreshAttacks() []attack {
 				t.Errorf("cookie: %v, %s", found, r.Raw)
 			}
 			b.Post("/api/auth/refresh", m{"delivery": "body"}).Problem(400, "invalid_request")
+			stranger, _ := newcomer(w)
+			b.Post("/api/auth/refresh", m{"refreshToken": stranger.Refresh}).Problem(400, "invalid_request")
+			w.Client().Post("/api/auth/refresh", m{"refreshToken": stranger.Refresh}).Want(200)
 		}},
 	}
 }
