@@ -141,8 +141,8 @@ func (a *Authorizer) credentials(e events.APIGatewayV2CustomAuthorizerV2Request)
 		}
 	}
 	header := http.Header{"Cookie": {strings.Join(cookieLines, "; ")}}
-	for _, c := range (&http.Request{Header: header}).CookiesNamed(a.Cookie) {
-		if cookie != "" && cookie != c.Value {
+	for i, c := range (&http.Request{Header: header}).CookiesNamed(a.Cookie) {
+		if i > 0 && cookie != c.Value {
 			return "", "", errTwice
 		}
 		cookie = c.Value
