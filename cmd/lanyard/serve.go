@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"path"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -56,9 +57,10 @@ type serveCommand struct {
 	Log      string        `help:"Log format: text for people, json for programs; auto takes LANYARD_LOG, else text." enum:"text,json,auto" default:"auto"`
 }
 
-// maxHeader is API Gateway's bound on the request line and all headers; the
-// server counts 4096 bytes more than it is told.
-const maxHeader = 10_240 - 4096
+// maxHeader bounds what is read of a request line and headers. The API itself
+// refuses less with a problem (api.MaxHeader); what is beyond this as well, the
+// server cuts off before there is a request to answer.
+const maxHeader = 256 << 10
 
 // Run serves until ctx ends.
 func (c *serveCommand) Run(ctx context.Context, p *process) error {
@@ -247,17 +249,14 @@ func (c *serveCommand) start(ctx context.Context, a *assembly.Assembly, store *s
 	if err != nil {
 		return nil, err
 	}
-	mux := http.NewServeMux()
-	mux.Handle("/", handler)
+	run := &running{handler: handler}
 	if box != nil && reachable(a.Deps.Config) {
 		page, err := box.Handler(a.Deps.Config.Mail.Product, a.Deps.Config.PublicURL)
 		if err != nil {
 			return nil, err
 		}
-		mux.Handle(mail.MailboxPath, page)
-		mux.Handle(mail.MailboxPath+"/", page)
+		run.handler = beside(handler, mail.MailboxPath, page)
 	}
-	run := &running{handler: mux}
 	if c.Demo {
 		if !store.local || !a.Deps.Config.Local() {
 			return nil, errors.New("--demo makes accounts with a known password: it is for a store and an address of this machine")
@@ -272,6 +271,20 @@ func (c *serveCommand) start(ctx context.Context, a *assembly.Assembly, store *s
 		func(ctx context.Context) { followUp(ctx, a, tasks, relay, wake) },
 	}
 	return run, nil
+}
+
+// beside serves page at a path and below, and the API everywhere else. A path
+// that is not clean is the API's to refuse: http.ServeMux would redirect it, as
+// API Gateway never does.
+func beside(api http.Handler, at string, page http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		below := r.URL.Path == at || strings.HasPrefix(r.URL.Path, at+"/")
+		if below && path.Clean(r.URL.Path) == strings.TrimSuffix(r.URL.Path, "/") {
+			page.ServeHTTP(w, r)
+			return
+		}
+		api.ServeHTTP(w, r)
+	})
 }
 
 // followUp carries out tasks and then wakes the relay: after every request

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"crypto/ecdsa"
@@ -11,6 +12,7 @@ import (
 	"crypto/x509/pkix"
 	"encoding/json"
 	"encoding/pem"
+	"fmt"
 	"io"
 	"log/slog"
 	"math/big"
@@ -356,6 +358,45 @@ func TestTheMailboxIsNotForThoseWhoReachAPublicServer(t *testing.T) {
 				t.Errorf("log %s", s.out)
 			}
 		})
+	}
+}
+
+func TestEveryRefusalIsAProblem(t *testing.T) {
+	s := serve(t, &serveCommand{Memory: true})
+	defer s.stop()
+	refused := func(target, header string, status int, code string) {
+		t.Helper()
+		conn, err := net.Dial("tcp", strings.TrimPrefix(s.url, "http://"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		if _, err := fmt.Fprintf(conn, "GET %s HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\nX-Long: %s\r\n\r\n", target, header); err != nil {
+			t.Fatal(err)
+		}
+		res, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer res.Body.Close()
+		body, err := io.ReadAll(res.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if res.StatusCode != status || res.Header.Get("Content-Type") != "application/problem+json" || res.Header.Get("Location") != "" ||
+			res.Header.Get("X-Content-Type-Options") != "nosniff" || !strings.Contains(string(body), `"code":"`+code+`"`) {
+			t.Errorf("%s: %d %v %s", target, res.StatusCode, res.Header, body)
+		}
+	}
+	// The API has no redirects, whatever http.ServeMux would make of these.
+	for _, target := range []string{"//healthz", "/./healthz", "/api/../healthz", "//evil.test/..", "/dev/mail/../../healthz", "/dev//mail", "/dev/mailbox"} {
+		refused(target, "", http.StatusNotFound, "not_found")
+	}
+	refused("/healthz", strings.Repeat("a", 11_000), http.StatusRequestHeaderFieldsTooLarge, "headers_too_large")
+	for _, path := range []string{"/healthz", "/dev/mail"} { // the controls
+		if status, body := get(t, http.DefaultClient, s.url+path); status != http.StatusOK {
+			t.Errorf("%s: %d %s", path, status, body)
+		}
 	}
 }
 

@@ -36,8 +36,16 @@ func (b Browser) refuseForgery(r *http.Request) error {
 		return fault.New(fault.CodeCrossOrigin, fault.CodeCrossOrigin.Meaning())
 	}
 	if len(origins) == 1 {
-		if b.allowed(origins[0]) {
-			return nil
+		if slices.Contains(b.Origins, origins[0]) {
+			return nil // an app elsewhere, which was listed: its requests are cross-site
+		}
+		// Our own pages are never another site to us: a browser that says both of
+		// a request contradicts itself.
+		switch r.Header.Get("Sec-Fetch-Site") {
+		case "", "same-origin", "none":
+			if b.own(origins[0]) {
+				return nil
+			}
 		}
 		return fault.New(fault.CodeCrossOrigin, fault.CodeCrossOrigin.Meaning())
 	}
@@ -48,10 +56,10 @@ func (b Browser) refuseForgery(r *http.Request) error {
 	return nil
 }
 
-// allowed reports whether origin is the deployment's own or a listed app's. On
-// a loopback host its other names count as the same machine.
-func (b Browser) allowed(origin string) bool {
-	if origin == b.PublicURL || slices.Contains(b.Origins, origin) {
+// own reports whether origin is the deployment's own. On a loopback host its
+// other names count as the same machine.
+func (b Browser) own(origin string) bool {
+	if origin == b.PublicURL {
 		return true
 	}
 	own, err := url.Parse(b.PublicURL)

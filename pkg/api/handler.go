@@ -118,6 +118,10 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if h.o.Browser.cors(w, r) {
 		return
 	}
+	if headerSize(r) > MaxHeader {
+		h.refuse(w, r, fault.New(fault.CodeHeadersTooLarge, fault.CodeHeadersTooLarge.Meaning()))
+		return
+	}
 	match, pattern := h.mux.Handler(r)
 	// A GET pattern would also take HEAD, and the mux would redirect unclean
 	// paths; API Gateway does neither.
@@ -133,18 +137,29 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.serveUnmatched(w, r, match)
 }
 
+// MaxHeader is the greatest size of a request line with all headers: API
+// Gateway's, so that the single machine refuses what AWS would.
+//
+// https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html
+const MaxHeader = 10_240
+
+// headerSize is the size of a request line with all headers, as HTTP/1.1 writes them.
+func headerSize(r *http.Request) int {
+	n := len(r.Method) + len(r.RequestURI) + len(r.Proto) + len("  \r\n") + len("Host: \r\n") + len(r.Host)
+	for name, values := range r.Header {
+		for _, v := range values {
+			n += len(name) + len(": \r\n") + len(v)
+		}
+	}
+	return n
+}
+
 // serveUnmatched answers 404, or 405 with Allow where another method would do.
 func (h *Handler) serveUnmatched(w http.ResponseWriter, r *http.Request, match http.Handler) {
-	start := h.o.Now()
-	c, err := h.o.Identify(r, &Spec{Access: Public, Method: r.Method, Path: r.URL.Path})
-	if err != nil {
-		c = &caller.Caller{}
-	}
-	ctx := caller.With(r.Context(), c)
 	f := fault.New(fault.CodeNotFound, fault.CodeNotFound.Meaning())
 	probe := &statusProbe{header: http.Header{}}
 	if r.Method == http.MethodHead {
-		get := r.Clone(ctx)
+		get := r.Clone(r.Context())
 		get.Method = http.MethodGet
 		if _, p := h.mux.Handler(get); p != "" {
 			probe.header.Set("Allow", "GET")
@@ -156,6 +171,17 @@ func (h *Handler) serveUnmatched(w http.ResponseWriter, r *http.Request, match h
 	if allow := probe.header.Get("Allow"); allow != "" {
 		w.Header().Set("Allow", strings.ReplaceAll(allow, ", HEAD", ""))
 	}
+	h.refuse(w, r, f)
+}
+
+// refuse answers a request that reaches no operation.
+func (h *Handler) refuse(w http.ResponseWriter, r *http.Request, f *fault.Error) {
+	start := h.o.Now()
+	c, err := h.o.Identify(r, &Spec{Access: Public, Method: r.Method, Path: r.URL.Path})
+	if err != nil {
+		c = &caller.Caller{}
+	}
+	ctx := caller.With(r.Context(), c)
 	p := newProblem(ctx, f)
 	p.write(w)
 	h.observe(ctx, Observation{RouteKey: "none", Status: p.Status, Code: p.Code, RequestID: c.RequestID, Duration: h.o.Now().Sub(start)})

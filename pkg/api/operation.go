@@ -146,8 +146,8 @@ func New[In, Out any](spec Spec, handler func(context.Context, *In) (*Out, error
 // errorStatuses lists the statuses a client must expect, for the document.
 func (s *Spec) errorStatuses() []int {
 	// Every request can be malformed (400: credentials, cookies) or carry a
-	// parameter that the operation does not know (422).
-	out := []int{http.StatusBadRequest, http.StatusUnprocessableEntity, http.StatusTooManyRequests, http.StatusServiceUnavailable}
+	// parameter that the operation does not know (422), or too long a header (431).
+	out := []int{http.StatusBadRequest, http.StatusUnprocessableEntity, http.StatusTooManyRequests, http.StatusRequestHeaderFieldsTooLarge, http.StatusServiceUnavailable}
 	if s.Writes() {
 		out = append(out, http.StatusRequestEntityTooLarge, http.StatusUnsupportedMediaType)
 	}

@@ -119,7 +119,7 @@ func trailAttacks() []attack {
 		{"K7", "request ids that clients send", true, func(t *testing.T, s *site) {
 			w := s.start()
 			c, _ := newcomer(w)
-			for _, id := range []string{"mine\",\"level\":\"x", strings.Repeat("9", 10_000), "../../x", "\u2028"} {
+			for _, id := range []string{"mine\",\"level\":\"x", strings.Repeat("9", 8_000), "../../x", "\u2028"} {
 				for _, name := range []string{"X-Request-Id", "X-Correlation-Id", "X-Amzn-Request-Id"} {
 					a := raw(w, c, "GET", "/api/organizations/"+nowhere, "", name, id).Problem(404, "not_found")
 					if got := a.Text("requestId"); got == "" || got == id || len(got) > 64 {
