@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/lanyard-auth/lanyard/pkg/assembly"
 	"github.com/lanyard-auth/lanyard/pkg/importer"
@@ -53,8 +54,12 @@ It ends with 0 when every line is in the table, and with 3 after a report when
 some were refused or, with --verify, are not as in the table.`
 }
 
-// errRefused says that lines were refused; the report has said which.
-var errRefused = errors.New("some lines were not imported")
+// errRefused and errDiffer say that there are such lines; the report has said
+// which.
+var (
+	errRefused = errors.New("some lines were not imported")
+	errDiffer  = errors.New("some lines are not in the table as they are in the file")
+)
 
 // Run imports.
 func (c *importCommand) Run(ctx context.Context, p *process) (err error) {
@@ -179,7 +184,11 @@ func (c *importCommand) bring(ctx context.Context, im *importer.Importer, out, n
 	}
 	o.Refused = func(r importer.Refusal) error {
 		if c.Report == "" && c.Output == "table" {
-			_, err := fmt.Fprintf(refusals, "line %d (%s): %s\n", r.Line, printable(r.ID), printable(r.Reason))
+			id := ""
+			if r.ID != "" {
+				id = " (" + printable(r.ID) + ")"
+			}
+			_, err := fmt.Fprintf(refusals, "line %d%s: %s\n", r.Line, id, printable(r.Reason))
 			return err
 		}
 		return json.NewEncoder(refusals).Encode(r)
@@ -191,7 +200,11 @@ func (c *importCommand) bring(ctx context.Context, im *importer.Importer, out, n
 	if err := c.print(out, report, err); err != nil {
 		return err
 	}
-	if err == nil && report.Refused > 0 {
+	switch {
+	case err != nil || report.Refused == 0:
+	case c.Verify:
+		err = wanting{errDiffer}
+	default:
 		err = wanting{errRefused}
 	}
 	return err
@@ -205,7 +218,7 @@ func (c *importCommand) lines(f io.Reader, k importer.Kind) (importer.Lines, err
 	case "auth0":
 		return convert.Auth0(f), nil
 	case "supabase":
-		return convert.GoTrue(f), nil
+		return convert.GoTrue(f, time.Now()), nil
 	case "keycloak":
 		return convert.Keycloak(f), nil
 	case "firebase":
@@ -246,7 +259,8 @@ func (c *importCommand) print(out io.Writer, r importer.Report, interrupted erro
 	if err == nil && !c.DryRun && !c.Verify {
 		_, err = fmt.Fprintf(out, "batch %s\n", r.Batch)
 	}
-	if err == nil && interrupted != nil {
+	var unreadable *importer.FileError
+	if err == nil && interrupted != nil && !errors.As(interrupted, &unreadable) {
 		_, err = fmt.Fprintln(out, "interrupted; the same command goes on")
 	}
 	return err
@@ -289,5 +303,8 @@ func (c *importCommand) takeBack(ctx context.Context, a *assembly.Assembly, im *
 	}
 	_, err = fmt.Fprintf(out, "batch %s: %d users, %d organizations, %d memberships, %d entities, %d grants, %d documents %s; %d stay\n", removed.Batch,
 		removed.Users, removed.Organizations, removed.Memberships, removed.Entities, removed.Grants, removed.Documents, done, removed.Kept)
+	if empty := (importer.Removed{Batch: removed.Batch}); err == nil && removed == empty {
+		_, err = fmt.Fprintln(out, "nothing is of this batch: the name is what the import printed")
+	}
 	return err
 }

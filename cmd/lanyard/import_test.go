@@ -33,7 +33,7 @@ func TestImportReportsRefusedLinesByNumber(t *testing.T) {
 	dir, data := samples(t), shortDir(t)
 	run := func(args ...string) result { return lanyard(t, "", append(args, "--data", data)...) }
 	file := filepath.Join(dir, "supabase.csv")
-	run("import", "users", file, "--from", "supabase", "--dry-run").want(t, exitWanting).says(t, "3 lines: 2 would be imported, 0 there already, 1 refused", "line 4 (): deleted there")
+	run("import", "users", file, "--from", "supabase", "--dry-run").want(t, exitWanting).says(t, "3 lines: 2 would be imported, 0 there already, 1 refused", "line 4: deleted there")
 	run("import", "users", file, "--from", "supabase").want(t, exitWanting).says(t, "2 imported", "batch supabase-users-")
 	report := filepath.Join(dir, "report.jsonl")
 	r := run("import", "users", file, "--from", "supabase", "--output", "json", "--report", report).want(t, exitWanting)
@@ -181,4 +181,30 @@ func TestAnImportSealsAsTheDeploymentDoes(t *testing.T) {
 	if r := run(withKMS, "import", "users", file, "--data", data); r.code == exitDone {
 		t.Errorf("imported without a seal: %s", r.out)
 	}
+}
+
+func TestImportSaysWhatBecameOfAFile(t *testing.T) {
+	dir := shortDir(t)
+	file := func(name, text string) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	data := filepath.Join(dir, "data")
+	run := func(args ...string) result { return lanyard(t, "", append([]string{"import"}, append(args, "--data", data)...)...) }
+
+	cut := file("cut.json", `{"users":[{"id":"1","email":"ann@team.example"},{"id":"2"`)
+	r := run("users", "--from", "keycloak", cut).want(t, exitFailed).says(t, "1 lines: 1 imported", "read line 2: the file ends in the middle")
+	if strings.Contains(r.out, "goes on") {
+		t.Errorf("the same command does not go on: %s", r.out)
+	}
+	r = run("users", "--from", "keycloak", file("none.json", "")).want(t, exitFailed).says(t, "the file is empty")
+	if strings.Contains(r.out, "goes on") {
+		t.Errorf("the same command does not go on: %s", r.out)
+	}
+	other := file("other.jsonl", `{"id":"9","email":"ben@team.example"}`+"\nnonsense\n")
+	run("users", "--verify", other).want(t, exitWanting).says(t, "line 1 (9): Not as in the file", "line 2: ", "some lines are not in the table")
+	run("batch", "--rollback", "mistyped").want(t, exitDone).says(t, "nothing is of this batch")
 }

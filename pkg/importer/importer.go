@@ -164,6 +164,18 @@ func (o *Options) check() error {
 // request.
 const perChunk = 96
 
+// FileError says that the rest of a file cannot be read. The lines before it have
+// been worked off; running the import again does not help.
+type FileError struct {
+	Line int
+	Err  error
+}
+
+func (e *FileError) Error() string { return fmt.Sprintf("read line %d: %v", e.Line, e.Err) }
+
+// Unwrap gives the cause.
+func (e *FileError) Unwrap() error { return e.Err }
+
 // Run imports lines. An error means that it was interrupted, not that lines were
 // refused: run again, it goes on.
 func (im *Importer) Run(ctx context.Context, lines Lines, o Options) (Report, error) {
@@ -177,7 +189,10 @@ func (im *Importer) Run(ctx context.Context, lines Lines, o Options) (Report, er
 	c := &chunk{im: im, o: o, report: &r, seen: map[string]bool{}}
 	for l, err := range lines {
 		if err != nil {
-			return r, fmt.Errorf("read line %d: %w", l.Number, err)
+			if flushed := c.flush(ctx); flushed != nil {
+				return r, flushed
+			}
+			return r, &FileError{Line: l.Number, Err: err}
 		}
 		if err := c.add(ctx, l); err != nil {
 			return r, err

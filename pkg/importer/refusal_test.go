@@ -176,9 +176,16 @@ func TestTheFirstOfContradictingLinesWins(t *testing.T) {
 
 func TestAnUnreadableFileEndsTheImport(t *testing.T) {
 	w := start(t)
-	_, err := w.run(jsonl(`{"id":"x","username":"fine"}`+"\n"+strings.Repeat("x", 3<<20)), importer.Options{Kind: importer.Users})
-	if err == nil || !strings.Contains(err.Error(), "line 2") {
+	broken := errors.New("no more")
+	var file *importer.FileError
+	out, err := w.run(func(yield func(importer.Line, error) bool) {
+		_ = yield(importer.Line{Number: 1, JSON: []byte(`{"id":"x","username":"fine"}`)}, nil) && yield(importer.Line{Number: 2}, broken)
+	}, importer.Options{Kind: importer.Users})
+	if !errors.As(err, &file) || file.Line != 2 || !errors.Is(err, broken) || !strings.Contains(err.Error(), "line 2") {
 		t.Errorf("%v", err)
+	}
+	if out.Created != 1 {
+		t.Errorf("what came before it: %+v", out)
 	}
 	stop := errors.New("enough")
 	_, err = w.im.Run(t.Context(), jsonl(`{}`), importer.Options{Kind: importer.Users, Source: "s", Batch: "b", Refused: func(importer.Refusal) error { return stop }})

@@ -25,7 +25,7 @@ func TestUsersOfOtherSystemsSignInHere(t *testing.T) {
 		created, refused int64
 	}{
 		"cognito": {convert.Cognito(file("cognito.csv")), 3, 0}, "auth0": {convert.Auth0(file("auth0.ndjson")), 3, 0},
-		"supabase": {convert.GoTrue(file("supabase.csv")), 2, 1}, "supabase-json": {convert.GoTrue(file("supabase.jsonl")), 1, 0},
+		"supabase": {convert.GoTrue(file("supabase.csv"), w.Clock.Now()), 2, 1}, "supabase-json": {convert.GoTrue(file("supabase.jsonl"), w.Clock.Now()), 1, 0},
 		"firebase": {convert.Firebase(file("firebase.json"), h), 2, 1}, "keycloak": {convert.Keycloak(file("keycloak.json")), 2, 1},
 	} {
 		out, err := w.run(c.lines, importer.Options{Kind: importer.Users, Source: name, Batch: name, PersonalOrganizations: true})

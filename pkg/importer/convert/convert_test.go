@@ -5,11 +5,15 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/lanyard-auth/lanyard/pkg/fault"
 	"github.com/lanyard-auth/lanyard/pkg/importer"
 	"github.com/lanyard-auth/lanyard/pkg/importer/convert"
 )
+
+// now is when the files are read.
+var now = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 
 func sample(t *testing.T, name string) string {
 	t.Helper()
@@ -61,12 +65,12 @@ func TestFilesOfOtherSystemsBecomeLines(t *testing.T) {
 			`{"createdAt":"2021-03-05T16:34:49.502Z","email":"grace@auth0.example","emailVerified":true,"id":"auth0|60425da93519d90068f82966","passwordHash":"$argon2id$v=19$m=64,t=1,p=1$MDEyMzQ1Njc4OWFiY2RlZg$aq42HBL+IPAitHspChw/8mx5JRX2jFDkTmlsBskwH/0","profile":{"firstName":"Grace","lastName":"Hopper"},"totpSecret":"JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP","username":"grace.h"}`,
 			`{"email":"only.google@auth0.example","emailVerified":true,"id":"google-oauth2|103547991597142817347","profile":{"firstName":"Katherine","lastName":"Johnson"},"suspended":true}`,
 		}},
-		{"supabase csv", convert.GoTrue(strings.NewReader(sample(t, "supabase.csv"))), []string{
+		{"supabase csv", convert.GoTrue(strings.NewReader(sample(t, "supabase.csv")), now), []string{
 			`{"createdAt":"2024-01-02T03:00:00.123456Z","email":"ada@supabase.example","emailVerified":true,"id":"5d3f6a1e-97a8-4f0a-8a29-df0c6a1a6d11","passwordHash":"$2a$10$9ExrmzRZLwl13uquQIP8e.q.Ibid.xOfVk.zFlgY76EtWTkXfNmaK","profile":{"firstName":"Ada","lastName":"Lovelace"}}`,
 			`{"createdAt":"2024-01-02T03:00:00Z","email":"banned@supabase.example","emailVerified":true,"id":"2c2c6f5a-6f6c-4a2c-b55c-0a6f2f4dd1f7","passwordHash":"$2a$10$SsEBSq/omMzNowU77Qo/pu.69zfPezgDdof7EXplc15s0yzLjwIBW","profile":{"phone":"+442071234567"},"suspended":true}`,
 			`refused: deleted there`,
 		}},
-		{"supabase json", convert.GoTrue(strings.NewReader(sample(t, "supabase.jsonl"))), []string{
+		{"supabase json", convert.GoTrue(strings.NewReader(sample(t, "supabase.jsonl")), now), []string{
 			`{"createdAt":"2024-01-02T03:00:00.123456Z","email":"grace@supabase.example","emailVerified":true,"id":"e0a3d7cf-2f9b-4e8a-bb1f-3a2e1f1b8c01","passwordHash":"$2a$10$iOEhsB9zlharGcc2rRIe.uH9YJOoMGmn/4GXaBxci075BTvufvnoC","profile":{"firstName":"Grace","lastName":"Hopper"}}`,
 		}},
 		{"firebase", convert.Firebase(strings.NewReader(sample(t, "firebase.json")), firebaseHash(t)), []string{
@@ -97,7 +101,7 @@ func TestFilesOfOtherSystemsBecomeLines(t *testing.T) {
 func TestAFileThatIsNotWhatItShouldBeIsAnError(t *testing.T) {
 	for name, lines := range map[string]importer.Lines{
 		"cognito without its columns":  convert.Cognito(strings.NewReader("a,b\n1,2\n")),
-		"supabase without its columns": convert.GoTrue(strings.NewReader("id,email\n1,2\n")),
+		"supabase without its columns": convert.GoTrue(strings.NewReader("id,email\n1,2\n"), now),
 		"firebase, empty":              convert.Firebase(strings.NewReader(""), convert.FirebaseHash{}),
 		"firebase without users":       convert.Firebase(strings.NewReader(`{"accounts":[]}`), convert.FirebaseHash{}),
 		"firebase, users no array":     convert.Firebase(strings.NewReader(`{"users":{}}`), convert.FirebaseHash{}),
@@ -120,10 +124,10 @@ func TestARecordThatCannotBeConvertedIsRefusedAloneAndWithoutItsValues(t *testin
 		"auth0, a time":           convert.Auth0(strings.NewReader(`{"user_id":"a","created_at":"s3cret"}` + "\n" + `{"user_id":"b"}`)),
 		"cognito, a flag":         convert.Cognito(strings.NewReader("cognito:username,email,email_verified\na,a@x.example,s3cret\nb,,\n")),
 		"cognito, cells":          convert.Cognito(strings.NewReader("cognito:username,email,email_verified\na,s3cret\nb,,\n")),
-		"supabase, a ban":         convert.GoTrue(strings.NewReader("id,encrypted_password,banned_until\na,,s3cret\nb,,\n")),
-		"supabase, a time":        convert.GoTrue(strings.NewReader("id,encrypted_password,created_at\na,,s3cret\nb,,\n")),
-		"supabase, metadata":      convert.GoTrue(strings.NewReader("id,encrypted_password,raw_user_meta_data\na,,s3cret\nb,,\n")),
-		"supabase, no JSON":       convert.GoTrue(strings.NewReader("{s3cret\n" + `{"id":"b"}`)),
+		"supabase, a ban":         convert.GoTrue(strings.NewReader("id,encrypted_password,banned_until\na,,s3cret\nb,,\n"), now),
+		"supabase, a time":        convert.GoTrue(strings.NewReader("id,encrypted_password,created_at\na,,s3cret\nb,,\n"), now),
+		"supabase, metadata":      convert.GoTrue(strings.NewReader("id,encrypted_password,raw_user_meta_data\na,,s3cret\nb,,\n"), now),
+		"supabase, no JSON":       convert.GoTrue(strings.NewReader("{s3cret\n"+`{"id":"b"}`), now),
 		"firebase without params": convert.Firebase(strings.NewReader(`[{"localId":"a","passwordHash":"s3cret"},{"localId":"b"}]`), convert.FirebaseHash{}),
 		"firebase, a time":        convert.Firebase(strings.NewReader(`[{"localId":"a","createdAt":"s3cret"},{"localId":"b"}]`), convert.FirebaseHash{}),
 		"firebase, another type":  convert.Firebase(strings.NewReader(`["s3cret",{"localId":"b"}]`), convert.FirebaseHash{}),

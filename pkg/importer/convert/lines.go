@@ -23,30 +23,61 @@ const maxLine = 2 << 20
 // byteOrderMark begins the files of some spreadsheets.
 var byteOrderMark = []byte("\xef\xbb\xbf")
 
-// JSONLines reads one JSON object a line. Empty lines are skipped.
+// JSONLines reads one JSON object a line. Empty lines are skipped, and one that
+// is too long is refused.
 func JSONLines(r io.Reader) importer.Lines {
 	return func(yield func(importer.Line, error) bool) {
-		s := bufio.NewScanner(r)
-		s.Buffer(make([]byte, 64<<10), maxLine)
-		n := 0
-		for s.Scan() {
-			n++
-			raw := s.Bytes()
-			if n == 1 {
-				raw = bytes.TrimPrefix(raw, byteOrderMark)
+		b := bufio.NewReaderSize(r, 64<<10)
+		skipByteOrderMark(b)
+		for n := 1; ; n++ {
+			raw, long, err := readLine(b)
+			if err != nil && !errors.Is(err, io.EOF) {
+				yield(importer.Line{Number: n}, err)
+				return
 			}
-			if raw = bytes.TrimSpace(raw); len(raw) == 0 {
-				continue
+			l := importer.Line{Number: n, JSON: bytes.TrimSpace(raw)}
+			if long {
+				l = importer.Line{Number: n, Refuse: refused(fmt.Sprintf("longer than %d MiB", maxLine>>20))}
 			}
-			if !yield(importer.Line{Number: n, JSON: bytes.Clone(raw)}, nil) {
+			if (long || len(l.JSON) > 0) && !yield(l, nil) || err != nil {
 				return
 			}
 		}
-		if err := s.Err(); err != nil {
-			yield(importer.Line{Number: n + 1}, err)
+	}
+}
+
+// readLine reads a line, of which nothing is kept where it is too long. io.EOF
+// comes with the last one.
+func readLine(b *bufio.Reader) (line []byte, long bool, err error) {
+	for {
+		part, err := b.ReadSlice('\n')
+		if long = long || len(line)+len(part) > maxLine; long {
+			line = nil
+		} else {
+			line = append(line, part...)
+		}
+		if !errors.Is(err, bufio.ErrBufferFull) {
+			return line, long, err
 		}
 	}
 }
+
+// skipByteOrderMark passes over what the files of some programs begin with.
+func skipByteOrderMark(b *bufio.Reader) {
+	if start, _ := b.Peek(len(byteOrderMark)); bytes.Equal(start, byteOrderMark) { // a short file is read later
+		_, _ = b.Discard(len(byteOrderMark))
+	}
+}
+
+// begins reports whether the first thing in a file is c.
+func begins(b *bufio.Reader, c byte) bool {
+	skipByteOrderMark(b)
+	start, _ := b.Peek(512) // a short file is read later
+	start = bytes.TrimSpace(start)
+	return len(start) > 0 && start[0] == c
+}
+
+var errEmpty = errors.New("the file is empty")
 
 // CSV reads Lanyard's own CSV: a first line of field names, nested ones with
 // dots (profile.firstName, attributes.length), and after it one record a line.
@@ -125,11 +156,13 @@ func put(out map[string]any, path string, v any) {
 func rows(r io.Reader, accept func(header []string) error, record func(map[string]string) (any, error)) importer.Lines {
 	return func(yield func(importer.Line, error) bool) {
 		b := bufio.NewReaderSize(r, 64<<10)
-		if start, _ := b.Peek(len(byteOrderMark)); bytes.Equal(start, byteOrderMark) { // a short file is read below
-			_, _ = b.Discard(len(byteOrderMark))
-		}
+		skipByteOrderMark(b)
 		in := csv.NewReader(b)
 		header, err := in.Read()
+		if errors.Is(err, io.EOF) {
+			yield(importer.Line{Number: 1}, errEmpty)
+			return
+		}
 		if err != nil {
 			yield(importer.Line{Number: 1}, fmt.Errorf("CSV header: %w", err))
 			return
@@ -201,8 +234,19 @@ func sortedKeys(m map[string]string) []string {
 // Numbers count elements.
 func objects(r io.Reader, name string, convert func(raw []byte) (any, error)) importer.Lines {
 	return func(yield func(importer.Line, error) bool) {
-		d := jsontext.NewDecoder(r)
-		fail := func(n int, err error) { yield(importer.Line{Number: n}, err) }
+		b := bufio.NewReaderSize(r, 64<<10)
+		skipByteOrderMark(b)
+		if _, err := b.Peek(1); errors.Is(err, io.EOF) {
+			yield(importer.Line{Number: 1}, errEmpty)
+			return
+		}
+		d := jsontext.NewDecoder(b)
+		fail := func(n int, err error) {
+			if errors.Is(err, io.ErrUnexpectedEOF) {
+				err = errors.New("the file ends in the middle")
+			}
+			yield(importer.Line{Number: n}, err)
+		}
 		if d.PeekKind() == '{' {
 			if _, err := d.ReadToken(); err != nil {
 				fail(1, err)
@@ -257,7 +301,7 @@ func objects(r io.Reader, name string, convert func(raw []byte) (any, error)) im
 func each(r io.Reader, convert func(raw []byte) (any, error)) importer.Lines {
 	return func(yield func(importer.Line, error) bool) {
 		for l, err := range JSONLines(r) {
-			if err == nil {
+			if err == nil && l.Refuse == nil {
 				v, bad := convert(l.JSON)
 				l = line(l.Number, v, bad)
 			}

@@ -2,7 +2,6 @@ package convert
 
 import (
 	"bufio"
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -16,38 +15,88 @@ import (
 	"github.com/lanyard-auth/lanyard/pkg/importer"
 )
 
-// Cognito reads the CSV of an Amazon Cognito user pool: the columns of its
-// import template ("Importing users into user pools from a CSV file"), which
-// export tools write too. Cognito gives no password hashes to anybody: these
-// users set a password by a mailed link. The id is the column sub where there is
-// one, else cognito:username.
+// Cognito reads the users of an Amazon Cognito user pool: the answer of
+// ListUsers as "aws cognito-idp list-users" prints it, or CSV with the columns of
+// its import template ("Importing users into user pools from a CSV file"), which
+// export tools write. Cognito gives no password hashes to anybody: these users set
+// a password by a mailed link. The id is sub where there is one, else the
+// username.
 func Cognito(r io.Reader) importer.Lines {
-	return rows(r, func(header []string) error {
+	b := bufio.NewReaderSize(r, 64<<10)
+	if begins(b, '{') || begins(b, '[') {
+		return objects(b, "Users", cognitoListed)
+	}
+	return rows(b, func(header []string) error {
 		if !slices.Contains(header, "cognito:username") || !slices.Contains(header, "email") {
 			return errors.New("no columns cognito:username and email: not a CSV of Cognito")
 		}
 		return nil
-	}, func(c map[string]string) (any, error) {
-		u := user{}
-		name := c["cognito:username"]
-		if u.set("id", c["sub"]); c["sub"] == "" {
-			u.set("id", name)
-		}
-		u.set("email", c["email"])
-		if c["preferred_username"] != "" {
-			name = c["preferred_username"]
-		}
-		u.username(name, c["email"])
-		verified, err := flag(c["email_verified"])
+	}, func(c map[string]string) (any, error) { return cognitoUser(c) })
+}
+
+// cognitoListed converts a UserType of Cognito's API.
+func cognitoListed(raw []byte) (any, error) {
+	var c struct {
+		Username   string         `json:"Username"`
+		Attributes []cognitoValue `json:"Attributes"`
+		CreatedAt  any            `json:"UserCreateDate"`
+		Enabled    *bool          `json:"Enabled"`
+		Status     string         `json:"UserStatus"`
+	}
+	if err := json.Unmarshal(raw, &c); err != nil {
+		return nil, errNotJSON
+	}
+	cells := map[string]string{}
+	for _, a := range c.Attributes {
+		cells[a.Name] = a.Value
+	}
+	cells["cognito:username"] = c.Username
+	u, err := cognitoUser(cells)
+	if err != nil {
+		return nil, err
+	}
+	u.truth("suspended", c.Enabled != nil && !*c.Enabled)
+	if c.Status == "EXTERNAL_PROVIDER" && cells["preferred_username"] == "" {
+		delete(u, "username") // Google_1234: nobody chose that
+	}
+	switch at := c.CreatedAt.(type) {
+	case string:
+		t, err := moment(at)
 		if err != nil {
 			return nil, err
 		}
-		u.truth("emailVerified", verified && c["email"] != "")
-		u.names(c["given_name"], c["family_name"], c["name"])
-		u.set("profile.phone", c["phone_number"])
-		u.language(c["locale"])
-		return u, nil
-	})
+		u.at(t)
+	case float64: // version 1 of the AWS CLI gives seconds
+		u.at(time.UnixMilli(int64(at * 1000)))
+	}
+	return u, nil
+}
+
+type cognitoValue struct {
+	Name  string `json:"Name"`
+	Value string `json:"Value"`
+}
+
+func cognitoUser(c map[string]string) (user, error) {
+	u := user{}
+	name := c["cognito:username"]
+	if u.set("id", c["sub"]); c["sub"] == "" {
+		u.set("id", name)
+	}
+	u.set("email", c["email"])
+	if c["preferred_username"] != "" {
+		name = c["preferred_username"]
+	}
+	u.username(name, c["email"])
+	verified, err := flag(c["email_verified"])
+	if err != nil {
+		return nil, err
+	}
+	u.truth("emailVerified", verified && c["email"] != "")
+	u.names(c["given_name"], c["family_name"], c["name"])
+	u.set("profile.phone", c["phone_number"])
+	u.language(c["locale"])
+	return u, nil
 }
 
 // auth0User is a line of either of Auth0's files: the export of password hashes
@@ -84,10 +133,11 @@ type auth0User struct {
 	} `json:"mfa_factors"`
 }
 
-// Auth0 reads Auth0's newline-delimited JSON. Ids are spelled "auth0|…", as its
-// tokens spell them.
+// Auth0 reads Auth0's newline-delimited JSON, or the array of a bulk import. Ids
+// are spelled "auth0|…", as its tokens spell them.
 func Auth0(r io.Reader) importer.Lines {
-	return each(r, func(raw []byte) (any, error) {
+	b := bufio.NewReaderSize(r, 64<<10)
+	convert := func(raw []byte) (any, error) {
 		var a auth0User
 		if err := json.Unmarshal(raw, &a); err != nil {
 			return nil, errNotJSON
@@ -122,19 +172,26 @@ func Auth0(r io.Reader) importer.Lines {
 			}
 		}
 		for _, f := range a.Factors {
-			u.set("totpSecret", f.TOTP.Secret)
+			if u["totpSecret"] == nil {
+				u.set("totpSecret", f.TOTP.Secret)
+			}
 		}
 		return u, nil
-	})
+	}
+	if begins(b, '[') {
+		return objects(b, "users", convert)
+	}
+	return each(b, convert)
 }
 
 // GoTrue reads rows of auth.users of Supabase, which is GoTrue's table: CSV with
 // a header, as psql's \copy … csv header and the dashboard write it, or JSON
-// Lines, one row_to_json a line. Passwords are bcrypt.
-func GoTrue(r io.Reader) importer.Lines {
+// Lines, one row_to_json a line. Passwords are bcrypt. A ban that has ended by
+// now is none.
+func GoTrue(r io.Reader, now time.Time) importer.Lines {
 	b := bufio.NewReaderSize(r, 64<<10)
-	start, _ := b.Peek(512) // a short file is read below
-	if bytes.HasPrefix(bytes.TrimSpace(bytes.TrimPrefix(start, byteOrderMark)), []byte("{")) {
+	goTrueUser := func(c map[string]string) (any, error) { return goTrueUser(c, now) }
+	if begins(b, '{') {
 		return each(b, func(raw []byte) (any, error) {
 			var row map[string]any
 			if err := json.Unmarshal(raw, &row); err != nil {
@@ -167,7 +224,7 @@ func GoTrue(r io.Reader) importer.Lines {
 	}, goTrueUser)
 }
 
-func goTrueUser(c map[string]string) (any, error) {
+func goTrueUser(c map[string]string, now time.Time) (any, error) {
 	if c["deleted_at"] != "" {
 		return nil, errors.New("deleted there")
 	}
@@ -182,8 +239,8 @@ func goTrueUser(c map[string]string) (any, error) {
 	u.set("passwordHash", c["encrypted_password"])
 	if until, err := moment(c["banned_until"]); err != nil {
 		return nil, err
-	} else if !until.IsZero() {
-		u["suspended"] = true
+	} else {
+		u.truth("suspended", until.After(now))
 	}
 	at, err := moment(c["created_at"])
 	if err != nil {
@@ -293,11 +350,14 @@ func Firebase(r io.Reader, h FirebaseHash) importer.Lines {
 // Keycloak reads the users of a realm as "kc.sh export" writes them: a document
 // with an array users, or a file realm-users-0.json of its own. Realm roles,
 // groups and clients are not carried over; federated users have no password
-// there.
+// there. Of several authenticator apps the first, which is the preferred one,
+// comes along. The accounts of clients are no users.
 func Keycloak(r io.Reader) importer.Lines {
 	return objects(r, "users", func(raw []byte) (any, error) {
 		var k struct {
 			ID            string              `json:"id"`
+			Realm         string              `json:"realm"`
+			ClientOf      string              `json:"serviceAccountClientId"`
 			Username      string              `json:"username"`
 			Email         string              `json:"email"`
 			EmailVerified bool                `json:"emailVerified"`
@@ -314,6 +374,12 @@ func Keycloak(r io.Reader) importer.Lines {
 		}
 		if err := json.Unmarshal(raw, &k); err != nil {
 			return nil, errNotJSON
+		}
+		switch {
+		case k.Username == "" && k.Realm != "":
+			return nil, errors.New("a realm and not a user: export one realm, with --realm")
+		case k.ClientOf != "":
+			return nil, errors.New("the account of a client and not of a person")
 		}
 		u := user{}
 		u.set("id", k.ID)
@@ -335,10 +401,10 @@ func Keycloak(r io.Reader) importer.Lines {
 		}
 		for _, c := range k.Credentials {
 			var err error
-			switch c.Type {
-			case "password":
+			switch {
+			case c.Type == "password":
 				u["passwordHash"], err = keycloakHash(c.Secret, c.Credential)
-			case "otp":
+			case c.Type == "otp" && u["totpSecret"] == nil:
 				u["totpSecret"], err = keycloakTOTP(c.Secret, c.Credential)
 			}
 			if err != nil {
