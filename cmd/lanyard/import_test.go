@@ -193,7 +193,9 @@ func TestImportSaysWhatBecameOfAFile(t *testing.T) {
 		return path
 	}
 	data := filepath.Join(dir, "data")
-	run := func(args ...string) result { return lanyard(t, "", append([]string{"import"}, append(args, "--data", data)...)...) }
+	run := func(args ...string) result {
+		return lanyard(t, "", append([]string{"import"}, append(args, "--data", data)...)...)
+	}
 
 	cut := file("cut.json", `{"users":[{"id":"1","email":"ann@team.example"},{"id":"2"`)
 	r := run("users", "--from", "keycloak", cut).want(t, exitFailed).says(t, "1 lines: 1 imported", "read line 2: the file ends in the middle")
