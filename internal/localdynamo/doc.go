@@ -17,10 +17,10 @@
 //
 // Package dynamotest is a kit for tests, of no use without them.
 //
-// Writes run one after another in a single goroutine, several to a commit, and
-// are acknowledged after the commit is on disk; reads see the last commit. So
-// every operation is serializable and every read strongly consistent, which is
-// more than DynamoDB promises for eventually consistent reads and indexes.
+// Writes run one after another, several to a commit, and are acknowledged after
+// the commit is on disk; reads see the last commit. So every operation is
+// serializable and every read strongly consistent, which is more than DynamoDB
+// promises for eventually consistent reads and indexes.
 //
 // The package must not know anything of the application that uses it.
 //

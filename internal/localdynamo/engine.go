@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -51,10 +52,13 @@ type Engine struct {
 	db     *bbolt.DB
 	tables atomic.Pointer[map[string]*table]
 
-	calls   atomic.Int64
-	queue   chan *write
-	stop    chan struct{} // closed to end the goroutines
-	ended   chan struct{} // closed when no write will happen any more
+	calls atomic.Int64
+
+	mu      sync.Mutex // guards waiting
+	waiting []*write
+	turn    chan struct{} // has an element while somebody commits
+
+	stop    context.CancelFunc // ends the sweeper
 	stopped sync.WaitGroup
 	once    sync.Once
 	closed  error
@@ -66,8 +70,6 @@ var (
 	bucketTables = []byte("tables")
 	bucketTokens = []byte("tokens")
 )
-
-var errClosed = errors.New("localdynamo: engine is closed")
 
 // Open opens an engine, creating its file if there is none.
 func Open(opts Options) (*Engine, error) {
@@ -84,14 +86,14 @@ func Open(opts Options) (*Engine, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the store: %w", err)
 	}
-	e := &Engine{opts: opts, db: db, queue: make(chan *write, 256), stop: make(chan struct{}), ended: make(chan struct{})}
+	ctx, stop := context.WithCancel(context.Background())
+	e := &Engine{opts: opts, db: db, turn: make(chan struct{}, 1), stop: stop}
 	e.Client = e.With(opts.Mode)
 	if err := e.loadTables(); err != nil {
 		return nil, errors.Join(fmt.Errorf("localdynamo: load tables: %w", err), db.Close())
 	}
-	e.stopped.Go(e.writeLoop)
 	if opts.TTLEvery > 0 {
-		e.stopped.Go(e.sweepLoop)
+		e.stopped.Go(func() { e.sweepLoop(ctx) })
 	}
 	return e, nil
 }
@@ -164,8 +166,10 @@ func whole(path string, wait time.Duration) error {
 // not in it are refused.
 func (e *Engine) Close() error {
 	e.once.Do(func() {
-		close(e.stop)
+		e.stop()
 		e.stopped.Wait()
+		e.turn <- struct{}{}
+		defer func() { <-e.turn }()
 		e.closed = errors.Join(e.keepFree(), e.db.Close())
 	})
 	return e.closed
@@ -230,8 +234,8 @@ func (e *Engine) group() int {
 	return maxGroup
 }
 
-// syncFree decides whether the next commit writes the list of free pages, for the
-// engine's only writer.
+// syncFree decides whether the next commit writes the list of free pages, for who
+// has the turn to commit.
 func (e *Engine) syncFree() {
 	if e.opts.LeanMemory && e.opts.Dir != "" {
 		st := e.db.Stats()
@@ -239,15 +243,13 @@ func (e *Engine) syncFree() {
 	}
 }
 
-// write is a job for the writing goroutine. run must do all that can fail
+// write is a change on its way to the disk. run must do all that can fail
 // before it changes anything, because its failure does not undo what others in
 // the same commit have done.
 type write struct {
-	run   func(*writeTx) error
-	alone bool // changes schemas: gets a commit of its own
-	after func()
-	err   error
-	done  chan struct{}
+	run  func(*writeTx) error
+	err  error
+	done chan struct{} // closed after the commit
 }
 
 // writeTx is a read-write transaction.
@@ -259,71 +261,60 @@ type writeTx struct {
 // maxGroup bounds group.
 const maxGroup = 128
 
-// update runs a write and returns when it is on disk. When ctx ends first, the
-// write may still happen.
+// update runs a write and returns when it is on disk. Writes that come during a
+// commit wait, and the first of them that gets the turn commits them all. When
+// ctx ends first, a write that is in a commit may still happen.
 func (e *Engine) update(ctx context.Context, run func(*writeTx) error) error {
-	return e.submit(ctx, &write{run: run})
-}
-
-// alter is update for schemas; after runs when it is on disk, before any other
-// write.
-func (e *Engine) alter(ctx context.Context, run func(*writeTx) error, after func()) error {
-	return e.submit(ctx, &write{run: run, alone: true, after: after})
-}
-
-func (e *Engine) submit(ctx context.Context, w *write) error {
-	w.done = make(chan struct{})
-	select {
-	case e.queue <- w:
-	case <-e.stop:
-		return errClosed
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-	select {
-	case <-w.done:
-		return w.err
-	case <-e.ended:
+	w := &write{run: run, done: make(chan struct{})}
+	e.mu.Lock()
+	e.waiting = append(e.waiting, w)
+	e.mu.Unlock()
+	for {
 		select {
-		case <-w.done: // it was in the last group
+		case <-w.done:
 			return w.err
 		default:
-			return errClosed
 		}
-	case <-ctx.Done():
-		return ctx.Err()
+		select {
+		case <-w.done:
+		case <-ctx.Done():
+			e.mu.Lock()
+			defer e.mu.Unlock()
+			e.waiting = slices.DeleteFunc(e.waiting, func(other *write) bool { return other == w })
+			return ctx.Err()
+		case e.turn <- struct{}{}:
+			e.commitWaiting()
+			<-e.turn
+		}
 	}
 }
 
-// writeLoop commits writes in groups: all that came while the last commit was
-// on its way to disk.
-func (e *Engine) writeLoop() {
-	defer close(e.ended)
-	var next *write
-	for {
-		group := []*write{next}
-		if next == nil {
-			select {
-			case group[0] = <-e.queue:
-			case <-e.stop:
-				return
-			}
-		}
-		next = nil
-		for more := !group[0].alone; more && len(group) < e.group(); {
-			select {
-			case w := <-e.queue:
-				if w.alone {
-					next, more = w, false
-				} else {
-					group = append(group, w)
-				}
-			default:
-				more = false
-			}
-		}
+// commitWaiting commits the writes that wait, as many as go together.
+func (e *Engine) commitWaiting() {
+	e.mu.Lock()
+	n := min(len(e.waiting), e.group())
+	group := slices.Clone(e.waiting[:n])
+	e.waiting = slices.Delete(e.waiting, 0, n)
+	e.mu.Unlock()
+	if n > 0 {
 		e.commit(group)
 	}
+}
+
+// alter is update for schemas, in a commit of its own; after runs when it is on
+// disk, before any other write.
+func (e *Engine) alter(ctx context.Context, run func(*writeTx) error, after func()) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case e.turn <- struct{}{}:
+	}
+	defer func() { <-e.turn }()
+	w := &write{run: run, done: make(chan struct{})}
+	if e.commit([]*write{w}); w.err == nil {
+		after()
+	}
+	return w.err
 }
 
 // commit runs the writes in one transaction and answers each.
@@ -356,8 +347,6 @@ func (e *Engine) commit(group []*write) {
 	for _, job := range group {
 		if err != nil {
 			job.err = err
-		} else if job.err == nil && job.after != nil {
-			job.after()
 		}
 		close(job.done)
 	}

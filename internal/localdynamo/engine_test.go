@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -446,6 +447,56 @@ func TestACancelledContextEndsTheCall(t *testing.T) {
 }
 
 // A batch of reads answers 16 MB and returns the other keys as a request for them.
+func TestAWriteCancelledBeforeItsTurnDoesNotHappen(t *testing.T) {
+	committing, proceed := make(chan struct{}, 1), make(chan struct{})
+	now := func() time.Time { // is asked for inside the commit of a transaction with a token
+		select {
+		case committing <- struct{}{}:
+			<-proceed
+		default:
+		}
+		return time.Unix(1_800_000_000, 0)
+	}
+	committing <- struct{}{}
+	db := open(t, localdynamo.Options{TTLEvery: -1, Now: now})
+	c := inProcess(db)
+	createTable(t, c)
+	<-committing
+	first := make(chan error)
+	go func() {
+		_, err := c.TransactWriteItems(t.Context(), &dynamodb.TransactWriteItemsInput{ClientRequestToken: aws.String("token"),
+			TransactItems: []types.TransactWriteItem{{Put: &types.Put{TableName: aws.String(tableName), Item: key("first", "x")}}}})
+		first <- err
+	}()
+	for len(committing) == 0 {
+		runtime.Gosched()
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	reached := make(chan struct{})
+	behind := client(db.With(localdynamo.Mode{Fault: func(string, int) localdynamo.Fault {
+		close(reached)
+		return localdynamo.Fault{}
+	}}), "http://localhost")
+	cancelled := make(chan error)
+	go func() {
+		_, err := behind.PutItem(ctx, &dynamodb.PutItemInput{TableName: aws.String(tableName), Item: key("cancelled", "x")})
+		cancelled <- err
+	}()
+	<-reached
+	cancel()
+	if err := <-cancelled; !errors.Is(err, context.Canceled) {
+		t.Fatalf("the write that waits: %v", err)
+	}
+	close(proceed)
+	if err := <-first; err != nil {
+		t.Fatal(err)
+	}
+	putItem(t, c, key("last", "x"))
+	if getItem(t, c, key("first", "x")) == nil || getItem(t, c, key("cancelled", "x")) != nil {
+		t.Fatal("of two writes, the one cancelled before its turn was done or the other was not")
+	}
+}
+
 func TestALargeBatchIsAnsweredInParts(t *testing.T) {
 	db := newEndpoint(t)
 	replay(t, db, "testdata/conformance/fixture.txt")

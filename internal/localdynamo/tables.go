@@ -195,8 +195,8 @@ func (c *call) table(name string) (*table, error) {
 	return t, nil
 }
 
-// current returns the schema of the same table as it is now, in the writing
-// goroutine; a table deleted and made anew is another.
+// current returns the schema of the same table as it is now, during a write; a
+// table deleted and made anew is another.
 func (e *Engine) current(t *table) (*table, error) {
 	now := (*e.tables.Load())[t.name]
 	if now == nil || now.record.ID != t.record.ID {

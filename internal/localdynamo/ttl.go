@@ -18,14 +18,12 @@ const maxExpiryAge = 5 * 365 * 24 * time.Hour
 // sweepBatch is how many items a pass deletes, or tokens it looks at, at once.
 const sweepBatch = 200
 
-func (e *Engine) sweepLoop() {
+func (e *Engine) sweepLoop(ctx context.Context) {
 	tick := time.NewTicker(e.opts.TTLEvery)
 	defer tick.Stop()
-	ctx, cancel := context.WithCancel(context.Background())
-	defer cancel()
 	for {
 		select {
-		case <-e.stop:
+		case <-ctx.Done():
 			return
 		case <-tick.C:
 			// What a pass could not delete, the next one will.
