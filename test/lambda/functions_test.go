@@ -371,7 +371,7 @@ func BenchmarkStart(b *testing.B) {
 	w := lanyardtest.Start(b)
 	env := environment(b, w)
 	env = append(env, "LANYARD_MAIL_FROM=Lanyard <no-reply@example.com>")
-	names := []string{"authorizer", "mailer"}
+	names := []string{bare, "authorizer", "mailer"}
 	for _, s := range lanyardtest.Operations() {
 		if !s.Local && (every() || slices.Contains(round, s.ID)) {
 			names = append(names, s.ID)
@@ -379,7 +379,12 @@ func BenchmarkStart(b *testing.B) {
 	}
 	for _, name := range names {
 		b.Run(name, func(b *testing.B) {
-			path := binary(b, name)
+			path := filepath.Join(b.TempDir(), name)
+			if name == bare {
+				link(b, path)
+			} else {
+				path = binary(b, name)
+			}
 			size := zipped(b, path)
 			var took []time.Duration
 			for b.Loop() {
@@ -392,8 +397,21 @@ func BenchmarkStart(b *testing.B) {
 			}
 			slices.Sort(took)
 			b.ReportMetric(float64(took[len(took)/2].Microseconds())/1000, "ms-median")
+			b.ReportMetric(float64(took[len(took)-1].Microseconds())/1000, "ms-worst")
 			b.ReportMetric(float64(size)/(1<<20), "MB-zip")
 		})
+	}
+}
+
+// bare is the function of testdata that does nothing: what a start takes at least.
+const bare = "bare"
+
+func link(b *testing.B, path string) {
+	b.Helper()
+	cmd := exec.Command("go", "build", "-buildvcs=false", "-trimpath", "-tags", "lambda.norpc", "-ldflags", "-s -w", "-o", path, "./testdata/bare")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		b.Fatalf("build: %v: %s", err, out)
 	}
 }
 
