@@ -3,7 +3,6 @@ package main
 import (
 	"encoding/json"
 	"fmt"
-	"os"
 	"regexp"
 	"slices"
 	"strconv"
@@ -14,13 +13,20 @@ import (
 // benches are measurements by benchmark ("pkg/token Verify/ES256") and unit.
 type benches map[string]map[string][]float64
 
+// module is what the packages' names begin with.
+const module = "github.com/lanyard-auth/lanyard/"
+
 // processors is what Go adds to a benchmark's name: how many it could use.
 var processors = regexp.MustCompile(`-\d+$`)
 
 // parse takes what `go test -bench` printed ("Go Benchmark Data Format").
-func (b benches) parse(prefix, out string) error {
-	found := false
+func (b benches) parse(out string) error {
+	pkg, found := "", false
 	for line := range strings.SplitSeq(out, "\n") {
+		if p, ok := strings.CutPrefix(line, "pkg: "); ok {
+			pkg = strings.TrimPrefix(strings.TrimSpace(p), module)
+			continue
+		}
 		fields := strings.Fields(line)
 		if len(fields) < 4 || !strings.HasPrefix(fields[0], "Benchmark") {
 			continue
@@ -28,7 +34,7 @@ func (b benches) parse(prefix, out string) error {
 		if _, err := strconv.Atoi(fields[1]); err != nil {
 			continue
 		}
-		name := prefix + " " + processors.ReplaceAllString(strings.TrimPrefix(fields[0], "Benchmark"), "")
+		name := pkg + " " + processors.ReplaceAllString(strings.TrimPrefix(fields[0], "Benchmark"), "")
 		if b[name] == nil {
 			b[name] = map[string][]float64{}
 		}
@@ -42,9 +48,21 @@ func (b benches) parse(prefix, out string) error {
 		}
 	}
 	if !found {
-		return fmt.Errorf("%s printed no benchmark:\n%s", prefix, out)
+		return fmt.Errorf("no benchmark was printed:\n%s", out)
 	}
 	return nil
+}
+
+// under gives the names of the benchmarks below one, without that, in order.
+func (b benches) under(name string) []string {
+	var out []string
+	for n := range b {
+		if rest, ok := strings.CutPrefix(n, name+"/"); ok {
+			out = append(out, rest)
+		}
+	}
+	slices.Sort(out)
+	return out
 }
 
 // figure is the median of measurements and how far they lie apart.
@@ -59,23 +77,38 @@ func (b benches) get(name, unit string) (figure, bool) {
 	if len(v) == 0 {
 		return figure{}, false
 	}
-	m := v[len(v)/2]
-	if len(v)%2 == 0 {
-		m = (v[len(v)/2-1] + v[len(v)/2]) / 2
-	}
-	return figure{m, v[0], v[len(v)-1], len(v)}, true
+	return figure{median(v), v[0], v[len(v)-1], len(v)}, true
 }
 
-// time is a figure of nanoseconds as people read it.
+// median is of sorted values.
+func median(sorted []float64) float64 {
+	n := len(sorted)
+	if n%2 == 0 {
+		return (sorted[n/2-1] + sorted[n/2]) / 2
+	}
+	return sorted[n/2]
+}
+
+// duration is a number of nanoseconds as people read it.
 func duration(ns float64) string {
 	switch {
 	case ns < 1e3:
 		return fmt.Sprintf("%.0f ns", ns)
 	case ns < 1e6:
-		return fmt.Sprintf("%.3g µs", ns/1e3)
+		return significant(ns/1e3) + " µs"
+	case ns < 1e9:
+		return significant(ns/1e6) + " ms"
 	default:
-		return fmt.Sprintf("%.3g ms", ns/1e6)
+		return significant(ns/1e9) + " s"
 	}
+}
+
+// significant gives three digits of a number, and all before the point.
+func significant(v float64) string {
+	if v >= 100 {
+		return fmt.Sprintf("%.0f", v)
+	}
+	return fmt.Sprintf("%.3g", v)
 }
 
 func (f figure) String() string {
@@ -85,7 +118,7 @@ func (f figure) String() string {
 	return fmt.Sprintf("%s (%s – %s)", duration(f.median), duration(f.low), duration(f.high))
 }
 
-// loads is the load generator's report.
+// loads is a report of the load generator.
 type loads struct {
 	Bcrypt  int `json:"bcryptCost"`
 	Users   int
@@ -104,13 +137,25 @@ type loaded struct {
 	Kinds                []loaded
 }
 
-func (l *loads) read(path string) error {
-	raw, err := os.ReadFile(path)
-	if err != nil {
-		return fmt.Errorf("read load report: %w", err)
+// rate is what was done a second.
+func (l loaded) rate() float64 { return float64(l.Requests*max(1, l.PerRequest)) / l.Took.Seconds() }
+
+// read sorts what the commands printed.
+func read(t transcript) (benches, []loads, error) {
+	b, all := benches{}, []loads(nil)
+	for _, s := range t.steps {
+		switch {
+		case strings.Contains(s.command, "-bench "):
+			if err := b.parse(s.output); err != nil {
+				return nil, nil, fmt.Errorf("%s: %w", s.command, err)
+			}
+		case strings.Contains(s.command, "./test/load"):
+			var l loads
+			if err := json.Unmarshal([]byte(s.output), &l); err != nil {
+				return nil, nil, fmt.Errorf("%s: %w", s.command, err)
+			}
+			all = append(all, l)
+		}
 	}
-	if err := json.Unmarshal(raw, l); err != nil {
-		return fmt.Errorf("read load report: %w", err)
-	}
-	return nil
+	return b, all, nil
 }
