@@ -1,8 +1,12 @@
 package org_test
 
 import (
+	"bytes"
 	"fmt"
+	"io"
+	"net/http"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -132,6 +136,42 @@ func TestTheIndexIsNotBelieved(t *testing.T) {
 	list, err := w.orgs.Members(w.as(alice), orgID, listOf(100, ""))
 	if err != nil || len(list.Items) != 2 || list.Items[1].UserID != bob || list.Items[1].Role != access.RoleViewer {
 		t.Errorf("%+v, %v", list.Items, err)
+	}
+}
+
+// Members are read eventually consistent. A read that is late may leave out who
+// joined just now; it never says that the organization is not there.
+func TestALateReadOfMembersLosesNoOrganization(t *testing.T) {
+	w := newWorld(t)
+	alice := w.user("alice")
+	orgID := w.organization(alice)
+	nothing := `{"Responses":{},"UnprocessedKeys":{}}`
+	late, sure := 0, 0
+	w.store.Transport.Intercept(func(r *http.Request, operation string, next http.RoundTripper) (*http.Response, error) {
+		if operation != "BatchGetItem" {
+			return next.RoundTrip(r)
+		}
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			return nil, err
+		}
+		if strings.Contains(string(body), `"ConsistentRead":true`) {
+			sure++
+			r.Body = io.NopCloser(bytes.NewReader(body))
+			return next.RoundTrip(r)
+		}
+		late++
+		return &http.Response{StatusCode: http.StatusOK, Header: http.Header{"Content-Type": {"application/x-amz-json-1.0"}},
+			Body: io.NopCloser(strings.NewReader(nothing)), Request: r}, nil
+	})
+	list, err := w.orgs.Members(w.as(alice), orgID, listOf(10, ""))
+	if err != nil || len(list.Items) != 0 || late != 1 || sure == 0 {
+		t.Errorf("%+v, %v after %d late reads and %d others", list, err, late, sure)
+	}
+	w.store.Transport.Intercept(nil)
+	list, err = w.orgs.Members(w.as(alice), orgID, listOf(10, ""))
+	if err != nil || len(list.Items) != 1 {
+		t.Errorf("%+v, %v", list, err)
 	}
 }
 

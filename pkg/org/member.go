@@ -59,12 +59,21 @@ func (s *Service) Members(ctx context.Context, orgID string, in api.ListInput) (
 	for _, r := range records {
 		keys = append(keys, table.Membership(r.IndexSort(), orgID), table.UserState(r.IndexSort()))
 	}
-	found, err := s.Table.GetMany(ctx, keys, table.Strong)
+	// The index follows its table within moments, and so may these: what is
+	// listed is shown, and nothing is decided by it. Only that there is no such
+	// organization is never taken from a read that may be late.
+	found, err := s.Table.GetMany(ctx, keys, table.Eventual)
 	if err != nil {
 		return out, fmt.Errorf("read members: %w", err)
 	}
-	if _, ok := found[table.Organization(orgID)]; !ok {
-		return out, errNotFound
+	if _, ok := found[keys[0]]; !ok {
+		sure, err := s.Table.GetMany(ctx, keys[:1], table.Strong)
+		if err != nil {
+			return out, fmt.Errorf("read organization: %w", err)
+		}
+		if _, ok := sure[keys[0]]; !ok {
+			return out, errNotFound
+		}
 	}
 	for _, r := range records {
 		m, st, err := decodeMember(found, r.IndexSort(), orgID)

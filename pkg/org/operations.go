@@ -161,7 +161,7 @@ func MembersListOperation(s *Service) api.Operation {
 			api.On("AUDIT#*", api.PutItem),
 			api.OnIndex("ORG#*", api.Query),
 		},
-		Requests: 7, ReadUnits: 27.5, Audit: []string{string(audit.PowerUsed)},
+		Requests: 7, ReadUnits: 16, Audit: []string{string(audit.PowerUsed)},
 		Event: api.Event{Params: atOrg, Query: "limit=10"},
 	}, func(ctx context.Context, in *OrgListInput) (*MembersOutput, error) {
 		list, err := s.Members(ctx, in.OrgID, in.ListInput)
