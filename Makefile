@@ -115,8 +115,8 @@ bench: ## Go benchmarks, in the form benchstat reads
 load: build-cli ## Put load on a server of this machine: sign-ins at once, checks at a rate, a mix
 	$(GO) run ./test/load -serve bin/lanyard
 
-performance: ## Run benchmarks, peers and load, and write docs/performance.md (a quiet machine, some minutes)
-	$(GO) run ./bench/report
+performance: ## Run benchmarks, peers and load, and write docs/performance.md (a quiet machine, a quarter of an hour; USERS=1000000)
+	$(GO) run ./bench/report -most-users $(USERS)
 
 scaling: ## Simulate the load on partition keys, and write docs/scaling.md
 	$(GO) test -count=1 ./test/scale -write

@@ -45,7 +45,7 @@ func write(t transcript) ([]byte, error) {
 	d.b.Reset()
 	d.head()
 	d.b.Write(body)
-	d.p("## The commands\n\n```sh")
+	d.p("## The commands\n\n<!-- not run: they are measurements, and take minutes -->\n```sh")
 	for _, s := range t.steps {
 		d.p("%s", s.command)
 	}
@@ -60,7 +60,7 @@ func (d *document) head() {
 	d.p("# Performance\n\n<!-- Written by make performance from bench/report/testdata/transcript.txt; every figure is what its commands printed. -->\n")
 	d.p("Measured on %s with %s processors to use, %s, on %s at revision %s, in %s; the machine's load average before was %s. A figure is the median of the measurements, in brackets the lowest and the highest. A *floor* is the least that the thing can cost, measured in the same run: look at the ratios, since another machine has other times.\n",
 		d.t.get("processor"), d.t.get("processors"), d.t.get("go"), d.t.get("date"), d.t.get("revision"), d.t.get("took"), d.t.get("load average before"))
-	d.p("Again: `make performance`; the commands are [below](#the-commands). Requests to the store, capacity and allocations are no matter of a machine: they are asserted by tests and found in [costs.md](costs.md).\n")
+	d.p("Again: `make performance`, with a million users `make performance USERS=1000000`; the commands are [below](#the-commands). Requests to the store, capacity and allocations are no matter of a machine: they are asserted by tests and found in [costs.md](costs.md).\n")
 	if before, err := strconv.ParseFloat(d.t.get("load average before"), 64); err != nil || before > busy {
 		d.p("**The machine was not idle, or it is not known: the times on this page are no measure of anything.**\n")
 	}
