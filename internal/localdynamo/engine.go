@@ -198,8 +198,8 @@ func (e *Engine) RoundTripper() http.RoundTripper { return e.Client }
 // dozens.
 const (
 	callsPerLetGo  = 8
-	writesPerLetGo = 2
-	leanGroup      = 32
+	itemsPerLetGo  = 16
+	itemsPerCommit = 128      // a commit touches the pages of its items once more
 	maxFreeSynced  = 16 << 10 // pages; 8 bytes of each are written with every commit
 )
 
@@ -225,15 +225,6 @@ func (e *Engine) letGo() {
 	}
 }
 
-// group is how many writes share a commit at most, and so how long the first
-// waits for the last, and how many pages it takes.
-func (e *Engine) group() int {
-	if e.opts.LeanMemory {
-		return leanGroup
-	}
-	return maxGroup
-}
-
 // syncFree decides whether the next commit writes the list of free pages, for who
 // has the turn to commit.
 func (e *Engine) syncFree() {
@@ -255,10 +246,20 @@ type write struct {
 // writeTx is a read-write transaction.
 type writeTx struct {
 	*bbolt.Tx
-	dirty bool // something was changed, a commit is needed
+	dirty   bool   // something was changed, a commit is needed
+	items   int    // how many items were written
+	lighten func() // where memory is to be lean: lets the pages go
 }
 
-// maxGroup bounds group.
+// wrote counts an item.
+func (tx *writeTx) wrote() {
+	if tx.items++; tx.lighten != nil && tx.items%itemsPerLetGo == 0 {
+		tx.lighten()
+	}
+}
+
+// maxGroup bounds how many writes share a commit, and so how long the first
+// waits for the last.
 const maxGroup = 128
 
 // update runs a write and returns when it is on disk. Writes that come during a
@@ -292,12 +293,12 @@ func (e *Engine) update(ctx context.Context, run func(*writeTx) error) error {
 // commitWaiting commits the writes that wait, as many as go together.
 func (e *Engine) commitWaiting() {
 	e.mu.Lock()
-	n := min(len(e.waiting), e.group())
+	n := min(len(e.waiting), maxGroup)
 	group := slices.Clone(e.waiting[:n])
 	e.waiting = slices.Delete(e.waiting, 0, n)
 	e.mu.Unlock()
-	if n > 0 {
-		e.commit(group)
+	for len(group) > 0 {
+		group = group[e.commit(group):]
 	}
 }
 
@@ -317,8 +318,9 @@ func (e *Engine) alter(ctx context.Context, run func(*writeTx) error, after func
 	return w.err
 }
 
-// commit runs the writes in one transaction and answers each.
-func (e *Engine) commit(group []*write) {
+// commit runs the writes in one transaction, or the first of them where they are
+// many for lean memory, and answers each. It gives how many they were.
+func (e *Engine) commit(group []*write) int {
 	e.syncFree()
 	err := func() (err error) {
 		tx, err := e.db.Begin(true)
@@ -333,10 +335,14 @@ func (e *Engine) commit(group []*write) {
 			}
 		}()
 		w := &writeTx{Tx: tx}
+		if e.opts.LeanMemory {
+			w.lighten = e.letGo
+		}
 		for i, job := range group {
 			job.err = job.run(w)
-			if e.opts.LeanMemory && i%writesPerLetGo == writesPerLetGo-1 {
-				e.letGo()
+			if e.opts.LeanMemory && w.items >= itemsPerCommit {
+				group = group[:i+1]
+				break
 			}
 		}
 		if !w.dirty {
@@ -350,6 +356,7 @@ func (e *Engine) commit(group []*write) {
 		}
 		close(job.done)
 	}
+	return len(group)
 }
 
 // view runs a read on the last commit.

@@ -51,6 +51,7 @@ func (tx *writeTx) replace(t *table, key []byte, old, next attr.Item, cost *cons
 		return nil
 	}
 	tx.dirty = true
+	tx.wrote()
 	if err := put(items, key, old != nil, next); err != nil {
 		return err
 	}
