@@ -161,7 +161,7 @@ func (r *batchGetRequest) reads() (ops []*itemOp, err error) {
 		one := r.RequestItems[name]
 		all := request{TableName: &name, ConsistentRead: one.ConsistentRead, AttributesToGet: one.AttributesToGet,
 			ProjectionExpression: one.ProjectionExpression, ExpressionAttributeNames: one.ExpressionAttributeNames}
-		p, err := all.parse([]string{"ProjectionExpression"}, []string{"AttributesToGet"}, func() error {
+		p, err := all.parse("GetItem", func() error {
 			for _, key := range one.Keys {
 				if err := checkValues(key); err != nil {
 					return err

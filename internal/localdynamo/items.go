@@ -31,14 +31,7 @@ type itemOp struct {
 
 // prepare checks and parses what does not depend on the table.
 func (op *itemOp) prepare() (err error) {
-	expressions, old := []string{"ConditionExpression"}, []string{"Expected", "ConditionalOperator"}
-	switch op.kind {
-	case "GetItem":
-		expressions, old = []string{"ProjectionExpression"}, []string{"AttributesToGet"}
-	case "UpdateItem":
-		expressions, old = []string{"UpdateExpression", "ConditionExpression"}, []string{"AttributeUpdates", "Expected", "ConditionalOperator"}
-	}
-	op.parsed, err = op.req.parse(expressions, old, op.checkValues)
+	op.parsed, err = op.req.parse(op.kind, op.checkValues)
 	return err
 }
 

@@ -41,12 +41,7 @@ type page struct {
 // searchItems is Query and Scan.
 func searchItems(ctx context.Context, c *call, r *request) (any, error) {
 	isQuery := c.op == "Query"
-	expressions, old := []string{"ProjectionExpression", "FilterExpression"}, []string{"AttributesToGet", "ScanFilter", "ConditionalOperator"}
-	if isQuery {
-		expressions = append(expressions, "KeyConditionExpression")
-		old = []string{"AttributesToGet", "QueryFilter", "ConditionalOperator", "KeyConditions"}
-	}
-	p, err := r.parse(expressions, old, func() error { return r.checkSearch(isQuery) })
+	p, err := r.parse(c.op, func() error { return r.checkSearch(isQuery) })
 	if err != nil {
 		return nil, err
 	}

@@ -131,10 +131,27 @@ func optional[T any](failed *error, src *string, params *expr.Params, parse func
 	return t
 }
 
-// parse checks and parses the expressions that the operation has, named by
-// expressions; old names the parameters they replaced. between runs after
-// the parameters were checked and before anything is parsed, as AWS does.
-func (r *request) parse(expressions, old []string, between func() error) (p parsed, err error) {
+// language returns the names of the expressions that a kind of operation has, and
+// of the older parameters that they replaced.
+func language(kind string) (expressions, old []string) {
+	switch kind {
+	case "GetItem":
+		return []string{"ProjectionExpression"}, []string{"AttributesToGet"}
+	case "UpdateItem":
+		return []string{"UpdateExpression", "ConditionExpression"}, []string{"AttributeUpdates", "Expected", "ConditionalOperator"}
+	case "Query":
+		return []string{"ProjectionExpression", "FilterExpression", "KeyConditionExpression"},
+			[]string{"AttributesToGet", "QueryFilter", "ConditionalOperator", "KeyConditions"}
+	case "Scan":
+		return []string{"ProjectionExpression", "FilterExpression"}, []string{"AttributesToGet", "ScanFilter", "ConditionalOperator"}
+	}
+	return []string{"ConditionExpression"}, []string{"Expected", "ConditionalOperator"}
+}
+
+// parse checks and parses the expressions of a kind of operation. between runs
+// after the parameters were checked and before anything is parsed, as AWS does.
+func (r *request) parse(kind string, between func() error) (p parsed, err error) {
+	expressions, old := language(kind)
 	params := &expr.Params{Names: r.ExpressionAttributeNames, Values: r.ExpressionAttributeValues}
 	if err := r.checkParams(params, expressions, old); err != nil {
 		return p, err

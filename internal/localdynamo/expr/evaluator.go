@@ -2,6 +2,7 @@ package expr
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 	"unicode/utf16"
 
@@ -80,8 +81,8 @@ func (n *node) holds(it attr.Item) bool {
 	vals := buf[:0]
 	exist := true
 	for _, a := range n.args {
-		v, ok := a.operand(it)
-		exist = exist && (ok || n.kind == nodeIn)
+		v, err := a.eval(it)
+		exist = exist && (err == nil || n.kind == nodeIn)
 		vals = append(vals, v)
 	}
 	switch n.kind {
@@ -136,21 +137,47 @@ func compare(op string, a, b attr.Value, exist bool) bool {
 	return c >= 0
 }
 
-// operand returns the value of a path, a placeholder or size(); ok is false
-// where the item has none.
-func (n *node) operand(it attr.Item) (v attr.Value, ok bool) {
-	switch n.kind {
-	case nodePath:
-		return n.path.Resolve(it)
-	case nodeValue:
-		return n.value, true
-	}
-	v, ok = n.args[0].operand(it)
+// errMissing is what an operand is that the item does not have.
+var errMissing = invalid("The provided expression refers to an attribute that does not exist in the item")
+
+// eval returns the value of an operand, of a condition or of an update.
+func (n *node) eval(it attr.Item) (v attr.Value, err error) {
+	var args [2]attr.Value
 	switch {
-	case !ok || v.Kind == attr.KindNumber || v.Kind == attr.KindBool || v.Kind == attr.KindNull:
-		return attr.Value{}, false
+	case n.kind == nodeValue:
+		return n.value, nil
+	case n.kind == nodePath:
+		v, ok := n.path.Resolve(it)
+		if !ok {
+			return v, errMissing
+		}
+		return v, nil
+	case n.op == "if_not_exists":
+		if v, ok := n.args[0].path.Resolve(it); ok {
+			return v, nil
+		}
+		return n.args[1].eval(it)
 	}
-	// A string counts as Java counts, in UTF-16 units.
-	size := len(utf16.Encode([]rune(v.S))) + len(v.B) + v.Len()
-	return attr.Num(attr.NumberFromInt(int64(size))), true
+	for i, a := range n.args {
+		if args[i], err = a.eval(it); err != nil {
+			return v, err
+		}
+	}
+	a, b := args[0], args[1]
+	switch {
+	case n.op == "size" && (a.Kind == attr.KindNumber || a.Kind == attr.KindBool || a.Kind == attr.KindNull):
+		return v, errMissing
+	case n.op == "size": // a string counts as Java counts, in UTF-16 units
+		size := len(utf16.Encode([]rune(a.S))) + len(a.B) + a.Len()
+		return attr.Num(attr.NumberFromInt(int64(size))), nil
+	case n.op == "list_append" && a.Kind == attr.KindList && b.Kind == attr.KindList:
+		return attr.Value{Kind: attr.KindList, L: slices.Concat(a.L, b.L)}, nil
+	case n.kind != nodeArith || a.Kind != attr.KindNumber || b.Kind != attr.KindNumber:
+		return v, wrongOperand()
+	case n.op == "-":
+		v.N, err = a.N.Sub(b.N)
+	default:
+		v.N, err = a.N.Add(b.N)
+	}
+	return attr.Num(v.N), err
 }

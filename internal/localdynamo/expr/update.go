@@ -197,49 +197,6 @@ func (a action) change(it attr.Item) ([]change, error) {
 	return []change{{path: a.path, value: left, none: left.Len() == 0}}, nil
 }
 
-// eval returns the value of SET's right side on the item.
-func (n *node) eval(it attr.Item) (attr.Value, error) {
-	switch n.kind {
-	case nodeValue:
-		return n.value, nil
-	case nodePath:
-		v, ok := n.path.Resolve(it)
-		if !ok {
-			return v, invalid("The provided expression refers to an attribute that does not exist in the item")
-		}
-		return v, nil
-	}
-	if n.op == "if_not_exists" {
-		if v, ok := n.args[0].path.Resolve(it); ok {
-			return v, nil
-		}
-		return n.args[1].eval(it)
-	}
-	a, err := n.args[0].eval(it)
-	if err != nil {
-		return a, err
-	}
-	b, err := n.args[1].eval(it)
-	if err != nil {
-		return b, err
-	}
-	if n.op == "list_append" {
-		if a.Kind != attr.KindList || b.Kind != attr.KindList {
-			return a, wrongOperand()
-		}
-		return attr.Value{Kind: attr.KindList, L: slices.Concat(a.L, b.L)}, nil
-	}
-	if a.Kind != attr.KindNumber || b.Kind != attr.KindNumber {
-		return a, wrongOperand()
-	}
-	sum := a.N.Add
-	if n.op == "-" {
-		sum = a.N.Sub
-	}
-	number, err := sum(b.N)
-	return attr.Num(number), err
-}
-
 // apply returns v with the change made at path, copying what is on the way.
 func (c change) apply(v attr.Value, path Path) (attr.Value, error) {
 	e := path[0]
