@@ -8,6 +8,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/lanyard-auth/lanyard/pkg/fault"
+	"github.com/lanyard-auth/lanyard/pkg/table"
 )
 
 // Expiry is the end of a grant or share in a request: not sent, null for never,
@@ -52,6 +53,11 @@ func (e Expiry) end(now time.Time) (time.Time, error) {
 		return time.Time{}, fault.Invalidf("body.expiresAt", "expected a moment in the future")
 	}
 	return at, nil
+}
+
+// outlasts reports whether one end, zero for never, is later than another.
+func outlasts(end time.Time, other table.Time) bool {
+	return other != 0 && (end.IsZero() || table.At(end) > other)
 }
 
 // shown gives a moment for an answer; nil for never.

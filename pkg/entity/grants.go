@@ -98,7 +98,8 @@ type GrantChange struct {
 }
 
 // ChangeGrant changes a grant in force. Both what it was and what it becomes
-// must be within what the caller may give.
+// must be within what the caller may give. Who acts by a grant that ends does
+// not put off its end: whoever gave it meant it.
 func (s *Service) ChangeGrant(ctx context.Context, entityID, userID string, c GrantChange) (p Permission, err error) {
 	r, err := s.grants(ctx, entityID, access.Strong)
 	if err != nil {
@@ -126,6 +127,9 @@ func (s *Service) ChangeGrant(ctx context.Context, entityID, userID string, c Gr
 			if err := r.by.Limited(); err != nil {
 				return err
 			}
+		}
+		if userID == r.me.UserID && r.by.Because.Kind == access.FactGrant && c.ExpiresAt.Sent && outlasts(ends, g.ExpiresAt) {
+			return s.refuse(ctx, r.by, r.place)
 		}
 		w := unchanged(table.Update(g.Key), from, g.ExpiresAt).Set("level", g.Level).Set("grantedBy", r.me.UserID)
 		if c.ExpiresAt.Sent {

@@ -143,6 +143,18 @@ func tenantAttacks() []attack {
 			manager.Patch("/api/entities/"+s.Entity+"/permissions/"+manager.UserID, m{"level": "admin"}).Problem(403, "forbidden")
 			unchanged(t, s.World, before, "a manager")
 			manager.Patch("/api/entities/"+s.Entity+"/permissions/"+manager.UserID, m{"level": "editor"}).Want(200)
+
+			// Power that was given for a time does not lengthen itself.
+			s.Owner.Patch(org+"/members/"+s.Member.UserID, m{"role": "member"}).Want(200)
+			own := "/api/entities/" + s.Entity + "/permissions/" + s.Member.UserID
+			in := func(d time.Duration) string { return s.Clock.Now().Add(d).Format(time.RFC3339) }
+			s.Owner.Patch(own, m{"level": "admin", "expiresAt": in(time.Hour)}).Want(200)
+			before = rows(t, s.World)
+			s.Member.Patch(own, m{"expiresAt": nil}).Problem(403, "forbidden")
+			s.Member.Patch(own, m{"level": "admin", "expiresAt": in(2 * time.Hour)}).Problem(403, "forbidden")
+			unchanged(t, s.World, before, "an admin for an hour")
+			s.Member.Patch(own, m{"expiresAt": in(time.Minute)}).Want(200)
+			s.Owner.Patch(own, m{"expiresAt": nil}).Want(200)
 		}},
 		{"G5", "the last admin", false, func(t *testing.T, s *site) {
 			w := s.start()
