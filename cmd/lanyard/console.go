@@ -62,9 +62,11 @@ func (c *console) greet(cfg config.Config, s *serveCommand, local bool) {
 	fmt.Fprintf(c.w, "  Store    %s\n\n  Stop with Ctrl-C.\n\n", store)
 }
 
-// tour prints commands that show the worked example, ready to paste.
+// tour prints commands that show the worked example, ready to paste, or says in
+// the log what they are about.
 func (c *console) tour(cfg config.Config, e *demo.Example) {
 	if c.json {
+		c.logger.Info("example", "organizationId", e.OrganizationID, "entityIds", e.Boats, "documentIds", e.Documents, "users", e.Users)
 		return
 	}
 	fmt.Fprintf(c.w, "  %s: alice is its admin, bob manager, carol member,\n", c.bold("Coastal Marine Services"))

@@ -38,8 +38,10 @@ way are answered; a second one ends it at once.
 
   lanyard serve
   lanyard serve --demo --memory
-  LANYARD_PUBLIC_URL=https://auth.example.com lanyard serve --listen :8443 --tls-cert cert.pem --tls-key key.pem
-  LANYARD_TRUSTED_PROXIES=127.0.0.1/32 LANYARD_PUBLIC_URL=https://auth.example.com lanyard serve --metrics-listen 127.0.0.1:9464`
+
+  export LANYARD_PUBLIC_URL=https://auth.example.com LANYARD_MAIL_SENDER=smtp LANYARD_SMTP_URL=smtp://127.0.0.1:25
+  lanyard serve --listen :8443 --tls-cert cert.pem --tls-key key.pem
+  LANYARD_TRUSTED_PROXIES=127.0.0.1/32 lanyard serve --metrics-listen 127.0.0.1:9464`
 }
 
 type serveCommand struct {
@@ -53,7 +55,7 @@ type serveCommand struct {
 	Metrics  string        `name:"metrics-listen" help:"Address for /metrics (Prometheus) and /healthz (ready or draining). They are nowhere else; keep it to yourself." placeholder:"ADDRESS"`
 	Drain    time.Duration `help:"How long requests under way may take at the end." default:"20s"`
 	Linger   time.Duration `help:"How long to go on taking requests at the end while /healthz says that it ends, so that a load balancer can notice." default:"0s"`
-	Demo     bool          `help:"Fill in Coastal Marine Services, the worked example, and print commands to try."`
+	Demo     bool          `help:"Fill in Coastal Marine Services, the worked example, and print commands to try; in a JSON log, one line with its ids."`
 	Log      string        `help:"Log format: text for people, json for programs; auto takes LANYARD_LOG, else text." enum:"text,json,auto" default:"auto"`
 }
 
@@ -98,6 +100,9 @@ func badAddress(err error) error {
 func (c *serveCommand) serve(ctx context.Context, p *process, l, watched net.Listener) (err error) {
 	cfg, err := c.configuration(p.environ, l.Addr())
 	if err != nil {
+		return errors.Join(usage{err}, l.Close())
+	}
+	if err := readableMail(cfg); err != nil {
 		return errors.Join(usage{err}, l.Close())
 	}
 	logs := newConsole(p.out, cfg)
@@ -304,6 +309,18 @@ func followUp(ctx context.Context, a *assembly.Assembly, tasks *task.Runner, rel
 		case <-tick.C:
 		}
 	}
+}
+
+// readableMail refuses to keep mail, with its links, on a page of a server that
+// others reach: a proxy on this machine that says nothing of whom it asks for looks
+// as if somebody sat here.
+func readableMail(cfg config.Config) error {
+	if cfg.Mail.Sender != "local" || onLoopback(cfg.PublicURL) || !reachable(cfg) {
+		return nil
+	}
+	return fmt.Errorf("with LANYARD_PUBLIC_URL=%s and LANYARD_MAIL_SENDER=local, whoever comes through a proxy on this machine could read everybody's mail at %s: "+
+		"set LANYARD_MAIL_SENDER=smtp and LANYARD_SMTP_URL; or, to serve without mail, LANYARD_TRUSTED_PROXIES to the proxy's network (127.0.0.1/32), which takes that page away",
+		cfg.PublicURL, mail.MailboxPath)
 }
 
 // reachable reports whether the mailbox may have a page at all. Behind a proxy

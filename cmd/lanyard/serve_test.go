@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"crypto/ecdsa"
@@ -12,8 +11,9 @@ import (
 	"crypto/x509/pkix"
 	"encoding/json"
 	"encoding/pem"
-	"fmt"
+	"errors"
 	"io"
+	"io/fs"
 	"log/slog"
 	"math/big"
 	"net"
@@ -344,9 +344,9 @@ func TestTheMailboxIsNotForThoseWhoReachAPublicServer(t *testing.T) {
 		env  []string
 		want int
 	}{
-		"on this machine":        {nil, http.StatusOK},
-		"public, asked here":     {[]string{"LANYARD_PUBLIC_URL=https://auth.example.com"}, http.StatusOK},
-		"public, behind a proxy": {[]string{"LANYARD_PUBLIC_URL=https://auth.example.com", "LANYARD_TRUSTED_PROXIES=127.0.0.1/32"}, http.StatusNotFound},
+		"on this machine":           {nil, http.StatusOK},
+		"on this machine, by https": {[]string{"LANYARD_PUBLIC_URL=https://localhost:8443"}, http.StatusOK},
+		"public, behind a proxy":    {[]string{"LANYARD_PUBLIC_URL=https://auth.example.com", "LANYARD_TRUSTED_PROXIES=127.0.0.1/32"}, http.StatusNotFound},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := serve(t, &serveCommand{Data: t.TempDir()}, append(tc.env, "LANYARD_BCRYPT_COST=10")...)
@@ -361,43 +361,61 @@ func TestTheMailboxIsNotForThoseWhoReachAPublicServer(t *testing.T) {
 	}
 }
 
-func TestEveryRefusalIsAProblem(t *testing.T) {
-	s := serve(t, &serveCommand{Memory: true})
-	defer s.stop()
-	refused := func(target, header string, status int, code string) {
-		t.Helper()
-		conn, err := net.Dial("tcp", strings.TrimPrefix(s.url, "http://"))
-		if err != nil {
-			t.Fatal(err)
+func TestAPublicServerDoesNotBeginWithAMailboxThatAProxyOpens(t *testing.T) {
+	for name, tc := range map[string]struct {
+		env     []string
+		command serveCommand
+	}{
+		"the default sender":      {nil, serveCommand{}},
+		"local by name":           {[]string{"LANYARD_MAIL_SENDER=local"}, serveCommand{}},
+		"with its own TLS":        {nil, serveCommand{TLSCert: "cert.pem", TLSKey: "key.pem"}},
+		"on an address of others": {[]string{"LANYARD_PUBLIC_URL=https://192.0.2.1"}, serveCommand{}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := tc.command
+			c.Data, c.Listen, c.Log = filepath.Join(t.TempDir(), "data"), "127.0.0.1:0", "json"
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			defer cancel()
+			var out sink
+			err := c.Run(ctx, &process{environ: append(append(environ(), "LANYARD_PUBLIC_URL=https://auth.example.com", "LANYARD_BCRYPT_COST=10"), tc.env...), out: &out, err: &out})
+			var wrong usage
+			if !errors.As(err, &wrong) {
+				t.Fatalf("%v\n%s", err, &out)
+			}
+			for _, word := range []string{"LANYARD_MAIL_SENDER=smtp", "LANYARD_SMTP_URL", "LANYARD_TRUSTED_PROXIES", "/dev/mail"} {
+				if !strings.Contains(err.Error(), word) {
+					t.Errorf("it does not say %s: %v", word, err)
+				}
+			}
+			if _, err := os.Stat(c.Data); !errors.Is(err, fs.ErrNotExist) {
+				t.Errorf("something was made: %v", err)
+			}
+		})
+	}
+}
+
+func TestADemoNamesItsIDsInAJSONLog(t *testing.T) {
+	s := serve(t, &serveCommand{Memory: true, Demo: true})
+	// The line is written before the first request is answered.
+	get(t, http.DefaultClient, s.url+"/healthz")
+	s.stop()
+	for line := range strings.Lines(s.out.String()) {
+		var got struct {
+			Msg, OrganizationID string
+			EntityIDs           []string
+			Users               map[string]string
 		}
-		defer conn.Close()
-		if _, err := fmt.Fprintf(conn, "GET %s HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\nX-Long: %s\r\n\r\n", target, header); err != nil {
-			t.Fatal(err)
+		if err := json.Unmarshal([]byte(line), &got); err != nil {
+			t.Errorf("%s: %v", line, err)
 		}
-		res, err := http.ReadResponse(bufio.NewReader(conn), nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer res.Body.Close()
-		body, err := io.ReadAll(res.Body)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if res.StatusCode != status || res.Header.Get("Content-Type") != "application/problem+json" || res.Header.Get("Location") != "" ||
-			res.Header.Get("X-Content-Type-Options") != "nosniff" || !strings.Contains(string(body), `"code":"`+code+`"`) {
-			t.Errorf("%s: %d %v %s", target, res.StatusCode, res.Header, body)
+		if got.Msg == "example" {
+			if got.OrganizationID == "" || len(got.EntityIDs) != 3 || got.Users["carol"] == "" {
+				t.Errorf("%+v", got)
+			}
+			return
 		}
 	}
-	// The API has no redirects, whatever http.ServeMux would make of these.
-	for _, target := range []string{"//healthz", "/./healthz", "/api/../healthz", "//evil.test/..", "/dev/mail/../../healthz", "/dev//mail", "/dev/mailbox"} {
-		refused(target, "", http.StatusNotFound, "not_found")
-	}
-	refused("/healthz", strings.Repeat("a", 11_000), http.StatusRequestHeaderFieldsTooLarge, "headers_too_large")
-	for _, path := range []string{"/healthz", "/dev/mail"} { // the controls
-		if status, body := get(t, http.DefaultClient, s.url+path); status != http.StatusOK {
-			t.Errorf("%s: %d %s", path, status, body)
-		}
-	}
+	t.Errorf("nothing of the example: %s", s.out)
 }
 
 func TestBehindAProxyOnlyTrustedAddressesAreBelieved(t *testing.T) {
