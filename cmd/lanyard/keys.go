@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"time"
 
 	awsconfig "github.com/aws/aws-sdk-go-v2/config"
@@ -109,6 +110,7 @@ type keysCommand struct {
 	List   keysListCommand   `cmd:"" help:"List the keys of the ring, without the keys themselves."`
 	Rotate keysRotateCommand `cmd:"" help:"Replace the signing key as planned: nobody is signed out."`
 	Retire keysRetireCommand `cmd:"" help:"Put a compromised key away: its tokens are refused from now on."`
+	Share  keysShareCommand  `cmd:"" help:"Print what a service needs to check HS256 tokens. It is secret."`
 }
 
 // keyEntry is a key as operators see it.
@@ -345,4 +347,49 @@ func unknownKey(err error) error {
 		return refusal{err}
 	}
 	return err
+}
+
+type keysShareCommand struct {
+	where
+	acting
+	because
+}
+
+// Help shows examples.
+func (keysShareCommand) Help() string {
+	return `For LANYARD_KEYS_ALGORITHM=HS256, whose keys are not published: the keys that
+verify access tokens now, and the next one, as a JWK set. Whoever has them can make
+tokens. Hand them out again after each rotation. Never hand out the key ring
+itself: it holds the secrets behind refresh tokens too.
+
+  lanyard keys share --reason "invoices" > shared-keys.json`
+}
+
+// Run prints the keys. That they leave the ring is recorded first.
+func (c *keysShareCommand) Run(ctx context.Context, p *process) (err error) {
+	d, err := c.deployment(ctx, p, refuseAbsent)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, d.Close()) }()
+	ring, err := d.Keys.Load(ctx)
+	if err != nil {
+		return err
+	}
+	set := ring.SharedKeys(time.Now())
+	if len(set.Keys) == 0 {
+		return refusal{errors.New("no key of the ring is a shared secret: services verify by /.well-known/jwks.json")}
+	}
+	if ctx, err = c.actingOrNobody(ctx, d, "keys share"); err != nil {
+		return err
+	}
+	ids := make([]string, len(set.Keys))
+	for i, k := range set.Keys {
+		ids[i] = k.KeyID
+	}
+	if err := audit.New(d.Deps).Write(ctx, audit.Event{Type: audit.KeysShared,
+		Details: map[string]string{"keys": strings.Join(ids, " "), "reason": c.Reason, "by": "command"}}); err != nil {
+		return err
+	}
+	return output{Output: "json"}.show(p.out, set, nil, nil)
 }

@@ -3,14 +3,20 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/golang-jwt/jwt/v5"
 
 	"github.com/lanyard-auth/lanyard/pkg/audit"
 	"github.com/lanyard-auth/lanyard/pkg/mail"
@@ -281,4 +287,68 @@ func TestGivenUpMailIsListedAndSentAgain(t *testing.T) {
 	if got := events(t, dir, audit.MailResent); len(got) != 2 || got[1].ActorID == "" || got[1].Details["mail"] != dead[0].ID || got[1].Details["reason"] != "mailbox made" {
 		t.Errorf("recorded: %+v", got)
 	}
+}
+
+func TestSharedKeysVerifyTokensElsewhere(t *testing.T) {
+	dir := shortDir(t)
+	s := serve(t, &serveCommand{Data: dir}, "LANYARD_KEYS_ALGORITHM=HS256")
+	post := func(path, body string) []byte {
+		t.Helper()
+		res, err := http.Post(s.url+path, "application/json", strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer res.Body.Close()
+		raw, err := io.ReadAll(res.Body)
+		if err != nil || res.StatusCode >= 300 {
+			t.Fatalf("%s: %d %s %v", path, res.StatusCode, raw, err)
+		}
+		return raw
+	}
+	const who = `{"username":"mate","password":"a quiet harbour at dusk","delivery":"body"}`
+	post("/api/auth/register", strings.Replace(who, `,"delivery":"body"`, "", 1))
+	var in struct {
+		User   struct{ ID string }
+		Tokens struct{ AccessToken string }
+	}
+	if err := json.Unmarshal(post("/api/auth/login", who), &in); err != nil {
+		t.Fatal(err)
+	}
+	env := append(environ(), "LANYARD_KEYS_ALGORITHM=HS256")
+	var set struct {
+		Keys []struct{ Kid, Kty, Alg, K string }
+	}
+	out := lanyardIn(t.Context(), env, "", "keys", "share", "--data", dir, "--reason", "invoices").want(t, exitDone).out
+	if err := json.Unmarshal([]byte(out), &set); err != nil || len(set.Keys) != 2 {
+		t.Fatalf("%v in %s", err, out)
+	}
+	claims := jwt.MapClaims{}
+	if _, err := jwt.ParseWithClaims(in.Tokens.AccessToken, claims, func(tok *jwt.Token) (any, error) {
+		for _, k := range set.Keys {
+			if k.Kid == tok.Header["kid"] && k.Kty == "oct" && k.Alg == "HS256" {
+				return base64.RawURLEncoding.DecodeString(k.K)
+			}
+		}
+		return nil, errors.New("no such key")
+	}, jwt.WithValidMethods([]string{"HS256"}), jwt.WithIssuer(s.url), jwt.WithAudience("lanyard"), jwt.WithExpirationRequired()); err != nil {
+		t.Fatal(err)
+	}
+	if claims["userId"] != in.User.ID || claims["username"] != "mate" || claims["role"] != "USER" || claims["iat"] == nil || claims["exp"] == nil {
+		t.Errorf("claims %v", claims)
+	}
+	s.stop()
+	ring, err := os.ReadFile(filepath.Join(dir, keysFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var file struct {
+		Secrets []struct{ Value string }
+	}
+	if err := json.Unmarshal(ring, &file); err != nil || len(file.Secrets) == 0 || strings.Contains(out, file.Secrets[0].Value) {
+		t.Errorf("the secrets of the ring are shared too: %v", err)
+	}
+	if got := events(t, dir, audit.KeysShared); len(got) != 1 || got[0].Details["reason"] != "invoices" || strings.Contains(fmt.Sprint(got), set.Keys[0].K) {
+		t.Errorf("recorded: %+v", got)
+	}
+	lanyard(t, "", "keys", "share", "--data", withAdmin(t)).want(t, exitRefused).says(t, "jwks.json")
 }

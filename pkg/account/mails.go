@@ -19,6 +19,8 @@ type Mail interface {
 	VerifyEmail(ctx context.Context, to Recipient, token string) (*table.Write, error)
 	AlreadyRegistered(ctx context.Context, to Recipient) (*table.Write, error)
 	ResetPassword(ctx context.Context, to Recipient, token string) (*table.Write, error)
+	// SetPassword is ResetPassword for somebody who has had no password here.
+	SetPassword(ctx context.Context, to Recipient, token string) (*table.Write, error)
 	PasswordChanged(ctx context.Context, to Recipient) (*table.Write, error)
 	ConfirmNewEmail(ctx context.Context, to Recipient, token string) (*table.Write, error)
 	EmailChanging(ctx context.Context, to Recipient, newAddress string) (*table.Write, error)

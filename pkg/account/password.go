@@ -41,9 +41,13 @@ func (s *Service) sendReset(ctx context.Context, p task.Payload) error {
 	if err != nil {
 		return err
 	}
+	queue := s.Mail.ResetPassword
+	if l.State.NeedsPassword {
+		queue = s.Mail.SetPassword
+	}
 	return s.sendLink(ctx, l, event, "reset", func(w *table.Write) *table.Write {
 		return w.Set("resetHash", hash).Set("resetExpires", table.At(s.Now().Add(s.Config.Account.ResetTTL))).If("'status' <> ?", Suspended)
-	}, func() (*table.Write, error) { return s.Mail.ResetPassword(ctx, l.recipient(), token) })
+	}, func() (*table.Write, error) { return queue(ctx, l.recipient(), token) })
 }
 
 // ResetPassword uses up a mailed token to set a new password. Every session

@@ -28,6 +28,10 @@ func (m accountMails) ResetPassword(ctx context.Context, to account.Recipient, t
 	return m.box.Enqueue(ctx, mail.Recipient(to), mail.ResetPassword{Token: token})
 }
 
+func (m accountMails) SetPassword(ctx context.Context, to account.Recipient, token string) (*table.Write, error) {
+	return m.box.Enqueue(ctx, mail.Recipient(to), mail.SetPassword{Token: token})
+}
+
 func (m accountMails) PasswordChanged(ctx context.Context, to account.Recipient) (*table.Write, error) {
 	return m.box.Enqueue(ctx, mail.Recipient(to), mail.PasswordChanged{})
 }

@@ -74,6 +74,7 @@ const (
 	DelegationRevoked   Type = "delegation.revoked"
 	KeysRotated         Type = "keys.rotated"
 	KeyRetired          Type = "keys.retired"
+	KeysShared          Type = "keys.shared"
 	MailResent          Type = "mail.resent"
 	Imported            Type = "import.applied"
 	ImportRolledBack    Type = "import.rolled_back"
@@ -94,7 +95,7 @@ func Types() []Type {
 		EntityChanged, EntityDeleted, GrantCreated, GrantChanged, GrantRevoked, DocumentCreated, DocumentChanged,
 		DocumentDeleted, ShareCreated, ShareRevoked, AccessDenied, UserChanged, UserDeleted, UserSuspended,
 		UserReactivated, UserSignedOut, UserRoleChanged, UsersRead, DelegationCreated, DelegationRevoked,
-		KeysRotated, KeyRetired, MailResent, Imported, ImportRolledBack, AuditRead, PowerUsed,
+		KeysRotated, KeyRetired, KeysShared, MailResent, Imported, ImportRolledBack, AuditRead, PowerUsed,
 	}
 }
 

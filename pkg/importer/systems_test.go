@@ -61,4 +61,13 @@ func TestUsersOfOtherSystemsSignInHere(t *testing.T) {
 	if a := w.Client().Post("/api/auth/check-password-needed", map[string]any{"email": "ada@cognito.example"}); a.Value("needsPasswordSet") != true {
 		t.Errorf("%s", a.Raw)
 	}
+	w.Client().Post("/api/auth/forgot-password", map[string]any{"email": "ada@cognito.example"}).Want(http.StatusAccepted)
+	w.Client().Post("/api/auth/forgot-password", map[string]any{"email": "grace@supabase.example"}).Want(http.StatusAccepted)
+	for email, subject := range map[string]string{"ada@cognito.example": "Choose a password for your account", "grace@supabase.example": "Reset your password"} {
+		if got := w.Mails(email); len(got) != 1 || got[0].Subject != subject {
+			t.Errorf("%s, who has or has not had a password here, is mailed %+v", email, got)
+		}
+	}
+	w.Client().Post("/api/auth/reset-password", map[string]any{"token": w.MailedToken("ada@cognito.example"), "newPassword": "a phrase of her own choice"}).Want(http.StatusNoContent)
+	w.Client().Login(map[string]any{"email": "ada@cognito.example", "password": "a phrase of her own choice"})
 }
