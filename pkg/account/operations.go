@@ -153,7 +153,7 @@ func PasswordNeededOperation(s *Service) api.Operation {
 		Summary:     "Whether an imported account still needs a password.",
 		Description: "True only for accounts that were imported without a password and have not set one; false for every other address, known or not.",
 		Table: []api.Use{
-			api.On("USER#*", api.Query),
+			api.On("USER#*", api.GetItem),
 			api.On("EMAIL#*", api.GetItem),
 			api.On("AUDIT#*", api.PutItem),
 			api.On("THROTTLE#*", api.PutItem, api.UpdateItem),

@@ -93,7 +93,7 @@ func refreshAttacks() []attack {
 		{"B2", "fifty refreshes of one token at once", false, func(t *testing.T, s *site) {
 			w := s.start()
 			c := w.Registered("v@example.com")
-			for range 10 {
+			for range 100 {
 				var mu sync.Mutex
 				successors := map[string]bool{}
 				together(50, func(int) int {
