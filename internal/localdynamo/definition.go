@@ -23,17 +23,23 @@ func (d *tableDefinition) check(_ *call, v *violations) error {
 	if len(*v) > 0 {
 		return nil // what follows assumes that they are met
 	}
-	if is(d.BillingMode, "PAY_PER_REQUEST") {
-		if d.ProvisionedThroughput != nil {
-			return invalidParam("Neither ReadCapacityUnits nor WriteCapacityUnits can be specified when BillingMode is PAY_PER_REQUEST")
-		}
-	} else if d.ProvisionedThroughput == nil {
+	if !is(d.BillingMode, "PAY_PER_REQUEST") && d.ProvisionedThroughput == nil {
 		return invalidParam("ReadCapacityUnits and WriteCapacityUnits must both be specified when BillingMode is PROVISIONED")
+	}
+	if err := d.checkBilling(); err != nil {
+		return err
 	}
 	if s := d.StreamSpecification; s != nil && !s.StreamEnabled && s.StreamViewType != nil {
 		return invalidParam("StreamViewType should not be specified when StreamEnabled is false")
 	}
 	return cmp.Or(d.checkKeys(d.KeySchema), d.checkIndexes(true))
+}
+
+func (s *settings) checkBilling() error {
+	if is(s.BillingMode, "PAY_PER_REQUEST") && s.ProvisionedThroughput != nil {
+		return invalidParam("Neither ReadCapacityUnits nor WriteCapacityUnits can be specified when BillingMode is PAY_PER_REQUEST")
+	}
+	return nil
 }
 
 // checkKeys checks one key schema against the attribute definitions.
@@ -146,15 +152,14 @@ func (r *updateRequest) check(_ *call, v *violations) error {
 	if len(*v) > 0 {
 		return nil // what follows assumes that they are met
 	}
-	if r.BillingMode == nil && r.ProvisionedThroughput == nil && len(r.GlobalSecondaryIndexUpdates) == 0 &&
-		r.DeletionProtectionEnabled == nil && r.TableClass == nil && r.StreamSpecification == nil && r.OnDemandThroughput == nil {
+	if r.settings == (settings{}) && len(r.GlobalSecondaryIndexUpdates) == 0 {
 		return invalid("At least one of ProvisionedThroughput, BillingMode, UpdateStreamEnabled, GlobalSecondaryIndexUpdates or SSESpecification or ReplicaUpdates is required")
 	}
 	if is(r.BillingMode, "PROVISIONED") && r.ProvisionedThroughput == nil {
 		return invalidParam("ProvisionedThroughput must be specified when BillingMode is PROVISIONED")
 	}
-	if is(r.BillingMode, "PAY_PER_REQUEST") && r.ProvisionedThroughput != nil {
-		return invalidParam("Neither ReadCapacityUnits nor WriteCapacityUnits can be specified when BillingMode is PAY_PER_REQUEST")
+	if err := r.checkBilling(); err != nil {
+		return err
 	}
 	changes := 0
 	for _, u := range r.GlobalSecondaryIndexUpdates {

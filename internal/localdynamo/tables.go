@@ -27,20 +27,25 @@ type tableRecord struct {
 
 // tableDefinition are the parameters of CreateTable that define a table.
 type tableDefinition struct {
-	AttributeDefinitions      []attributeDefinition `api:"required"`
-	TableName                 *string               `api:"name min=3 max=255"`
-	KeySchema                 []keyElement          `api:"required min=1 max=2"`
-	ProvisionedThroughput     *throughput           `json:",omitzero" api:""`
-	BillingMode               *string               `json:",omitzero" api:"enum=PROVISIONED|PAY_PER_REQUEST"`
-	TableClass                *string               `json:",omitzero" api:"enum=STANDARD|STANDARD_INFREQUENT_ACCESS"`
-	LocalSecondaryIndexes     []indexDefinition     `json:",omitzero" api:""`
-	GlobalSecondaryIndexes    []indexDefinition     `json:",omitzero" api:""`
-	DeletionProtectionEnabled *bool                 `json:",omitzero"`
+	AttributeDefinitions []attributeDefinition `api:"required"`
+	TableName            *string               `api:"name min=3 max=255"`
+	KeySchema            []keyElement          `api:"required min=1 max=2"`
+	settings
+	LocalSecondaryIndexes  []indexDefinition       `json:",omitzero" api:""`
+	GlobalSecondaryIndexes []indexDefinition       `json:",omitzero" api:""`
+	SSESpecification       *struct{ Enabled bool } `json:",omitzero"` // as streams
+}
+
+// settings are what UpdateTable can change of a table alone.
+type settings struct {
+	ProvisionedThroughput     *throughput `json:",omitzero" api:""`
+	BillingMode               *string     `json:",omitzero" api:"enum=PROVISIONED|PAY_PER_REQUEST"`
+	TableClass                *string     `json:",omitzero" api:"enum=STANDARD|STANDARD_INFREQUENT_ACCESS"`
+	DeletionProtectionEnabled *bool       `json:",omitzero"`
 	// What follows is only described: there are no streams here, no limits, and
 	// no encryption but the disk's.
-	StreamSpecification *streams                `json:",omitzero"`
-	OnDemandThroughput  *onDemand               `json:",omitzero"`
-	SSESpecification    *struct{ Enabled bool } `json:",omitzero"`
+	StreamSpecification *streams  `json:",omitzero"`
+	OnDemandThroughput  *onDemand `json:",omitzero"`
 }
 
 type streams struct {
@@ -302,14 +307,9 @@ func listTables(_ context.Context, c *call, r *listRequest) (any, error) {
 // updateRequest are the parameters of UpdateTable.
 type updateRequest struct {
 	tableRequest
-	BillingMode                 *string               `api:"enum=PROVISIONED|PAY_PER_REQUEST"`
-	TableClass                  *string               `api:"enum=STANDARD|STANDARD_INFREQUENT_ACCESS"`
-	ProvisionedThroughput       *throughput           `api:""`
+	settings
 	AttributeDefinitions        []attributeDefinition `api:""`
 	GlobalSecondaryIndexUpdates []indexUpdate         `api:""`
-	DeletionProtectionEnabled   *bool
-	StreamSpecification         *streams
-	OnDemandThroughput          *onDemand
 }
 
 type indexUpdate struct {
