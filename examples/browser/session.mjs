@@ -45,7 +45,8 @@ export function createClient(origin = "") {
 
   return {
     call,
-    signIn: (email, password) => call("POST", "/api/auth/login", { email, password }),
+    // who is an address or a username; no username has an @.
+    signIn: (who, password) => call("POST", "/api/auth/login", { [who.includes("@") ? "email" : "username"]: who, password }),
     secondFactor: (mfaToken, code) => call("POST", "/api/auth/mfa/verify", { mfaToken, code }),
     me: () => call("GET", "/api/auth/me"),
     signOut: () => call("POST", "/api/auth/logout"),

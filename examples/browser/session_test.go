@@ -13,7 +13,6 @@ func TestTwoTabsOfABrowserStaySignedIn(t *testing.T) {
 		t.Skip("there is no Node here")
 	}
 	w := lanyardtest.Serve(t)
-	w.Registered("ada@example.com")
 	if out, err := exec.Command(node, "session.test.mjs", w.URL).CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
