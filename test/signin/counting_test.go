@@ -27,15 +27,16 @@ func (j judge) Reserve(context.Context, string) (session.Reservation, error) {
 
 func (judge) NewDevice(context.Context, string) (string, time.Duration, error) { return "", 0, nil }
 
-// watched is a hasher that says when it is done; waiting, it has no turn to give
-// and waits until nobody wants one.
+// watched is a hasher that says when it is asked and when it is done; waiting, it
+// has no turn to give and waits until nobody wants one.
 type watched struct {
 	account.Hasher
-	waiting bool
-	done    chan struct{}
+	waiting     bool
+	asked, done chan struct{}
 }
 
 func (h watched) Verify(ctx context.Context, encoded, password string) (ok, renew bool, err error) {
+	close(h.asked)
 	defer close(h.done)
 	if h.waiting {
 		<-ctx.Done()
@@ -48,8 +49,6 @@ func (h watched) Verify(ctx context.Context, encoded, password string) (ok, rene
 // says counts for nothing before the count stands.
 func TestARightPasswordIsNothingUntilTheAttemptIsCounted(t *testing.T) {
 	tooMany := fault.New(fault.CodeThrottled, "too many")
-	now := make(chan struct{})
-	close(now)
 	for name, c := range map[string]struct {
 		guardErr error
 		waiting  bool // the hash has no turn yet when the guard answers
@@ -64,10 +63,10 @@ func TestARightPasswordIsNothingUntilTheAttemptIsCounted(t *testing.T) {
 			w := lanyardtest.Start(t)
 			who := w.Registered("vera@example.com")
 			before := items(t, w, who.UserID)
-			h := watched{w.Services.Accounts.Hasher, c.waiting, make(chan struct{})}
+			h := watched{w.Services.Accounts.Hasher, c.waiting, make(chan struct{}), make(chan struct{})}
 			g := judge{h.done, c.guardErr}
 			if c.waiting {
-				g.after = now
+				g.after = h.asked
 			}
 			w.Services.Accounts.Hasher, w.Services.Sessions.Guard = h, g
 			if got := w.Client().Post("/api/auth/login", m{"email": "vera@example.com", "password": lanyardtest.Password}).Status; got != c.status {
