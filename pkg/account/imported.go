@@ -110,8 +110,9 @@ func (s *Service) AdmitProfile(ctx context.Context, userID string, p Profile) ([
 	return writes, nil
 }
 
-// Apply gives p with the change made; what is absent stays as it is.
-func (c *ProfileChange) Apply(p Profile) Profile { return c.apply(p) }
+// Apply gives p with the change made; what is absent stays as it is. It refuses
+// what a request may not say.
+func (c *ProfileChange) Apply(p Profile) (Profile, error) { return c.apply(p), c.check() }
 
 // Withdraw deletes a user that a batch made, as an operator's deletion does, and
 // reports whether there was one.

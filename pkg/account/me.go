@@ -35,6 +35,9 @@ type Change struct {
 
 // ChangeMe changes the signed-in user's username and profile.
 func (s *Service) ChangeMe(ctx context.Context, c Change) (User, error) {
+	if err := c.Profile.check(); err != nil {
+		return User{}, err
+	}
 	_, l, err := s.self(ctx)
 	if err != nil {
 		return User{}, err

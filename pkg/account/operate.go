@@ -53,6 +53,9 @@ type OperatorChange struct {
 // ChangeUser changes a user's profile and whether their address counts as
 // verified.
 func (s *Service) ChangeUser(ctx context.Context, l *Loaded, c OperatorChange, also ...*table.Write) (User, error) {
+	if err := c.Profile.check(); err != nil {
+		return User{}, err
+	}
 	st := l.State
 	profile, err := s.profiles.Load(ctx, st.ID, l.profile)
 	if err != nil {

@@ -2,7 +2,9 @@ package account
 
 import (
 	"context"
+	"errors"
 
+	"github.com/lanyard-auth/lanyard/pkg/oneline"
 	"github.com/lanyard-auth/lanyard/pkg/table"
 )
 
@@ -34,6 +36,30 @@ type ProfileChange struct {
 	Language  *string  `json:"language,omitempty" maxLength:"35" pattern:"^([A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*)?$" patternDescription:"a BCP 47 language tag"`
 	Currency  *string  `json:"currency,omitempty" maxLength:"3" pattern:"^([A-Z]{3})?$" patternDescription:"an ISO 4217 code"`
 	Address   *Address `json:"address,omitempty" doc:"Replaces the whole address."`
+}
+
+// check refuses names and addresses that would not fit on one line. It is for the
+// profile of a request or of a line of a file, at body.profile.
+func (c *ProfileChange) check() error {
+	if c == nil {
+		return nil
+	}
+	var problems []error
+	look := func(field string, s *string) {
+		if s != nil {
+			problems = append(problems, oneline.Check("body.profile."+field, *s))
+		}
+	}
+	look("firstName", c.FirstName)
+	look("lastName", c.LastName)
+	if a := c.Address; a != nil {
+		look("address.street", &a.Street)
+		look("address.street2", &a.Street2)
+		look("address.city", &a.City)
+		look("address.region", &a.Region)
+		look("address.postalCode", &a.PostalCode)
+	}
+	return errors.Join(problems...)
 }
 
 // apply gives p with the change made.

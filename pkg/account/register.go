@@ -40,6 +40,9 @@ func (s *Service) Register(ctx context.Context, in Registration) (Status, error)
 	if in.Email == nil && in.Username == nil {
 		return "", fault.Invalidf("body", "expected email or username")
 	}
+	if err := in.Profile.check(); err != nil {
+		return "", err
+	}
 	if in.Email != nil {
 		if email, err = NormalizeEmail(*in.Email); err != nil {
 			return "", err

@@ -7,12 +7,12 @@ import (
 	"math"
 	"strconv"
 	"strings"
-	"unicode"
 	"unicode/utf8"
 
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/lanyard-auth/lanyard/pkg/fault"
+	"github.com/lanyard-auth/lanyard/pkg/oneline"
 )
 
 // Bounds of attributes. Their sum keeps a page of 100 entities below the 6 MB
@@ -103,7 +103,7 @@ func (Attributes) Schema(huma.Registry) *huma.Schema {
 // check refuses what the schema cannot: names, and the sum.
 func (a Attributes) check() error {
 	for name := range a {
-		if n := utf8.RuneCountInString(name); n < 1 || n > MaxAttributeName || !printable(name) {
+		if n := utf8.RuneCountInString(name); n < 1 || n > MaxAttributeName || !oneline.Fits(name) {
 			return fault.Invalidf("body.attributes", "expected names of 1 to %d characters, none of them a control character", MaxAttributeName)
 		}
 	}
@@ -117,15 +117,10 @@ func (a Attributes) check() error {
 	return nil
 }
 
-// printable reports whether a text is fit to be shown on one line.
-func printable(s string) bool {
-	return utf8.ValidString(s) && !strings.ContainsFunc(s, unicode.IsControl)
-}
-
 // line refuses a name or title that is blank or would not fit on one line.
 func line(location, s string) error {
-	if strings.TrimSpace(s) == "" || !printable(s) {
+	if strings.TrimSpace(s) == "" {
 		return fault.Invalidf(location, "expected a line of text")
 	}
-	return nil
+	return oneline.Check(location, s)
 }

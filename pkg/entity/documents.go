@@ -14,6 +14,7 @@ import (
 	"github.com/lanyard-auth/lanyard/pkg/facts"
 	"github.com/lanyard-auth/lanyard/pkg/fault"
 	"github.com/lanyard-auth/lanyard/pkg/id"
+	"github.com/lanyard-auth/lanyard/pkg/oneline"
 	"github.com/lanyard-auth/lanyard/pkg/table"
 )
 
@@ -143,7 +144,7 @@ func checkDocument(title, contentType, content *string) error {
 		}
 	}
 	if contentType != nil {
-		if _, _, err := mime.ParseMediaType(*contentType); err != nil || !strings.Contains(*contentType, "/") || !printable(*contentType) {
+		if _, _, err := mime.ParseMediaType(*contentType); err != nil || !strings.Contains(*contentType, "/") || !oneline.Fits(*contentType) {
 			return fault.Invalidf("body.contentType", "expected a media type such as text/plain")
 		}
 	}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"strings"
 	"time"
-	"unicode"
 
 	"github.com/lanyard-auth/lanyard/pkg/access"
 	"github.com/lanyard-auth/lanyard/pkg/account"
@@ -13,6 +12,7 @@ import (
 	"github.com/lanyard-auth/lanyard/pkg/fault"
 	"github.com/lanyard-auth/lanyard/pkg/id"
 	"github.com/lanyard-auth/lanyard/pkg/mfa"
+	"github.com/lanyard-auth/lanyard/pkg/oneline"
 	"github.com/lanyard-auth/lanyard/pkg/org"
 	"github.com/lanyard-auth/lanyard/pkg/password"
 	"github.com/lanyard-auth/lanyard/pkg/table"
@@ -61,7 +61,7 @@ func (u userRow) needs(*Options) []table.Key { return nil }
 func (u userRow) plan(ctx context.Context, im *Importer, o *Options, _ map[table.Key]table.Record) (*plan, error) {
 	in := account.Imported{
 		ID: DeriveID(o.Source, Users, u.ID), SourceID: u.ID, Batch: o.Batch, EmailVerified: u.EmailVerified, Suspended: u.Suspended,
-		SecondFactor: u.TOTPSecret != "", Profile: u.Profile.Apply(account.Profile{}),
+		SecondFactor: u.TOTPSecret != "",
 	}
 	if u.Email != nil {
 		in.Email = *u.Email
@@ -70,6 +70,9 @@ func (u userRow) plan(ctx context.Context, im *Importer, o *Options, _ map[table
 		in.Username = *u.Username
 	}
 	var err error
+	if in.Profile, err = u.Profile.Apply(account.Profile{}); err != nil {
+		return nil, err
+	}
 	if in.CreatedAt, err = im.moment(u.CreatedAt); err != nil {
 		return nil, err
 	}
@@ -159,7 +162,7 @@ func personalName(in *account.Imported) string {
 	local, _, _ := strings.Cut(in.Email, "@")
 	for _, name := range []string{in.Profile.FirstName + " " + in.Profile.LastName, in.Username, local} {
 		name = strings.TrimSpace(strings.Map(func(r rune) rune {
-			if unicode.IsPrint(r) {
+			if oneline.Fits(string(r)) {
 				return r
 			}
 			return -1

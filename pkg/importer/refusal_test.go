@@ -71,7 +71,7 @@ func TestWhatALineMayNotSayIsRefused(t *testing.T) {
 		{importer.Organizations, `{"id":"x","name":"X","admins":[{"email":"nobody"}]}`, "email"},
 		{importer.Organizations, `{"id":"x","name":"X","adminCount":0,"admins":[{"user":"u1"}]}`, "adminCount"},
 		{importer.Organizations, `{"id":"o1","name":"Taken over","admins":[{"user":"u4"}]}`, "another name"},
-		{importer.Organizations, `{"id":"x","name":"two\nlines","admins":[{"user":"u1"}]}`, "printable"},
+		{importer.Organizations, `{"id":"x","name":"two\nlines","admins":[{"user":"u1"}]}`, "without control characters"},
 
 		{importer.Entities, `{"id":"x","organization":"o99","type":"boat","name":"X"}`, "organization"},
 		{importer.Entities, `{"id":"x","type":"boat","name":"X"}`, "one of organization"},

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"strings"
 	"time"
-	"unicode"
 
 	"github.com/lanyard-auth/lanyard/pkg/access"
 	"github.com/lanyard-auth/lanyard/pkg/account"
@@ -15,6 +14,7 @@ import (
 	"github.com/lanyard-auth/lanyard/pkg/cursor"
 	"github.com/lanyard-auth/lanyard/pkg/fault"
 	"github.com/lanyard-auth/lanyard/pkg/id"
+	"github.com/lanyard-auth/lanyard/pkg/oneline"
 	"github.com/lanyard-auth/lanyard/pkg/service"
 	"github.com/lanyard-auth/lanyard/pkg/table"
 )
@@ -201,10 +201,5 @@ func checkName(location, name string) error {
 	if strings.TrimSpace(name) != name || name == "" {
 		return fault.Invalidf(location, "expected text without space around it")
 	}
-	for _, r := range name {
-		if !unicode.IsPrint(r) {
-			return fault.Invalidf(location, "expected printable text")
-		}
-	}
-	return nil
+	return oneline.Check(location, name)
 }

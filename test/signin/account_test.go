@@ -2,6 +2,7 @@ package signin
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -282,6 +283,51 @@ func TestAddressTakenMeanwhileFailsAtConfirmation(t *testing.T) {
 	w.Client().Post("/api/auth/verify-email", m{"token": token}).Problem(409, "email_taken")
 	if got := c.Get("/api/auth/me").Want(200).Text("email"); got != "a1@example.com" {
 		t.Errorf("address %q", got)
+	}
+}
+
+func TestNamesFitOnOneLineWhereverTheyAreGiven(t *testing.T) {
+	w := lanyardtest.Start(t)
+	c := w.Registered("me@example.com")
+	org := c.Post("/api/organizations", m{"name": "Family"}).Want(201).Text("id")
+	boat := c.Post("/api/organizations/"+org+"/entities", m{"type": "boat", "name": "Aurora"}).Want(201).Text("id")
+	n := 0
+	give := map[string]func(name string) *lanyardtest.Answer{
+		"first name": func(name string) *lanyardtest.Answer {
+			return c.Patch("/api/auth/me", m{"profile": m{"firstName": name}})
+		},
+		"last name": func(name string) *lanyardtest.Answer {
+			return c.Patch("/api/auth/me", m{"profile": m{"lastName": name}})
+		},
+		"city": func(name string) *lanyardtest.Answer {
+			return c.Patch("/api/auth/me", m{"profile": m{"address": m{"city": name}}})
+		},
+		"street": func(name string) *lanyardtest.Answer {
+			return c.Patch("/api/auth/me", m{"profile": m{"address": m{"street": name}}})
+		},
+		"organization": func(name string) *lanyardtest.Answer { return c.Post("/api/organizations", m{"name": name}) },
+		"entity": func(name string) *lanyardtest.Answer {
+			return c.Post("/api/organizations/"+org+"/entities", m{"type": "boat", "name": name})
+		},
+		"document": func(name string) *lanyardtest.Answer {
+			return c.Post("/api/entities/"+boat+"/documents", m{"title": name})
+		},
+		"registration": func(name string) *lanyardtest.Answer {
+			n++
+			return w.Client().Post("/api/auth/register", m{"username": fmt.Sprintf("someone-%d", n), "password": newPassword, "profile": m{"firstName": name}})
+		},
+	}
+	for what, give := range give {
+		for _, name := range []string{"two\nlines", "\x1b[31mred", "nul\x00", "evil\u202egnp", "line\u2028separator"} {
+			if a := give(name); a.Status != 422 || a.Text("code") != "validation_failed" {
+				t.Errorf("%s %q: %d %s", what, name, a.Status, a.Raw)
+			}
+		}
+		for _, name := range []string{"O'Neill-Smith", "Łukasz", "山田太郎", "می\u200cخواهم", "👩\u200d👩\u200d👧", "ශ්\u200dරී"} {
+			if a := give(name); a.Status != 200 && a.Status != 201 {
+				t.Errorf("%s %q: %d %s", what, name, a.Status, a.Raw)
+			}
+		}
 	}
 }
 
