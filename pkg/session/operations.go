@@ -56,19 +56,18 @@ type GrantedOutput struct {
 // Deliver gives the HTTP form of a granted session: cookies, or tokens in the
 // body, never both.
 func (s *Service) Deliver(g Granted, d Delivery) *GrantedOutput {
-	now := s.Now()
 	out := &GrantedOutput{Body: Answer{User: g.User, Session: Ends{ID: g.SessionID, ExpiresAt: g.AccessExpires, RefreshExpiresAt: g.RefreshExpires}}}
 	if d == ByBody {
 		out.Body.Tokens = &TokenSet{
 			AccessToken: g.AccessToken, RefreshToken: g.RefreshToken, TokenType: "Bearer",
-			ExpiresIn: int(math.Ceil(g.AccessExpires.Sub(now).Seconds())), DeviceToken: g.Device,
+			ExpiresIn: int(math.Ceil(g.AccessLife.Seconds())), DeviceToken: g.Device,
 		}
 		return out
 	}
 	cookies := api.Cookies{Secure: s.Config.Secure()}
 	out.SetCookie = []http.Cookie{
-		cookies.SetAccess(g.AccessToken, g.AccessExpires.Sub(now)),
-		cookies.SetRefresh(g.RefreshToken, g.RefreshExpires.Sub(now)),
+		cookies.SetAccess(g.AccessToken, g.AccessLife),
+		cookies.SetRefresh(g.RefreshToken, g.RefreshExpires.Sub(s.Now())),
 	}
 	if g.Device != "" {
 		out.SetCookie = append(out.SetCookie, cookies.SetDevice(g.Device, g.DeviceLife))

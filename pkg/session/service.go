@@ -96,6 +96,7 @@ type Granted struct {
 	SessionID      string
 	AccessToken    string
 	AccessExpires  time.Time
+	AccessLife     time.Duration // of AccessToken, new as it is (RFC 6749 section 5.1, expires_in)
 	RefreshToken   string
 	RefreshExpires time.Time
 	Device         string        // token by which the client is known later; "" unless new
@@ -132,7 +133,7 @@ func (s *Service) grant(ctx context.Context, it *Item, generation int64, l *acco
 		return Granted{}, fault.Wrap(fault.CodeUnavailable, err)
 	}
 	return Granted{
-		User: s.Accounts.Merge(ctx, l), SessionID: it.ID, AccessToken: access, AccessExpires: accessExpires,
+		User: s.Accounts.Merge(ctx, l), SessionID: it.ID, AccessToken: access, AccessExpires: accessExpires, AccessLife: s.Config.Token.TTL,
 		RefreshToken: refresh, RefreshExpires: it.ExpiresAt.Time(),
 	}, nil
 }
