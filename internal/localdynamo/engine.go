@@ -209,7 +209,7 @@ func (e *Engine) called(op string) {
 		return
 	}
 	switch op {
-	case "BatchGetItem", "BatchWriteItem", "Query", "Scan", "TransactGetItems": // each touches many
+	case "BatchGetItem", "BatchWriteItem", "Scan", "TransactGetItems": // each touches many
 	default:
 		if e.calls.Add(1)%callsPerLetGo != 0 {
 			return
