@@ -9,10 +9,12 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/lanyard-auth/lanyard/internal/kmstest"
+	"github.com/lanyard-auth/lanyard/pkg/audit"
 	"github.com/lanyard-auth/lanyard/pkg/mfa"
 	"github.com/lanyard-auth/lanyard/pkg/table"
 )
@@ -209,4 +211,97 @@ func TestImportSaysWhatBecameOfAFile(t *testing.T) {
 	other := file("other.jsonl", `{"id":"9","email":"ben@team.example"}`+"\nnonsense\n")
 	run("users", "--verify", other).want(t, exitWanting).says(t, "line 1 (9): Not as in the file", "line 2: ", "some lines are not in the table")
 	run("batch", "--rollback", "mistyped").want(t, exitDone).says(t, "nothing is of this batch")
+}
+
+// TestSecretsAreSealedAnewSoThatKeysCanGo goes from the ring to KMS, to another
+// key of KMS, and back, with every earlier key out of use after each step.
+func TestSecretsAreSealedAnewSoThatKeysCanGo(t *testing.T) {
+	service := &kmstest.Service{}
+	server := httptest.NewServer(service)
+	t.Cleanup(server.Close)
+	for name, value := range map[string]string{
+		"AWS_ENDPOINT_URL_KMS": server.URL, "AWS_REGION": "us-east-1", "AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test",
+	} {
+		t.Setenv(name, value)
+	}
+	data, file := withAdmin(t), filepath.Join(t.TempDir(), "users.jsonl")
+	lines := `{"id":"kim","email":"kim@example.com","emailVerified":true,"totpSecret":"GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ"}
+{"id":"lou","email":"lou@example.com","emailVerified":true,"totpSecret":"MFRGGZDFMZTWQ2LKNNWG23TPOBYXE43U"}
+`
+	if err := os.WriteFile(file, []byte(lines), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	reseal := func(keys string, args ...string) result {
+		t.Helper()
+		env := environ()
+		if keys != "" {
+			env = append(env, "LANYARD_MFA_KMS_KEYS="+keys)
+		}
+		return lanyardIn(t.Context(), env, "", append([]string{"keys", "reseal", "--data", data}, args...)...)
+	}
+	only := func(keys ...string) {
+		service.Decide = func(_ context.Context, c kmstest.Call) kmstest.Fault {
+			if slices.Contains(keys, c.Key) {
+				return kmstest.None
+			}
+			return kmstest.Disabled
+		}
+	}
+	const both = kmstest.Later + "," + kmstest.Key
+	lanyard(t, "", "import", "users", file, "--data", data).want(t, exitDone)
+	reseal("").want(t, exitDone).says(t, "2 authenticator apps: 0 sealed anew, 2 had the seal, 0 did not open")
+	only()
+	reseal(kmstest.Key).want(t, exitWanting).says(t, "0 sealed anew, 0 had the seal, 2 did not open", "keeps the seal", "DisabledException")
+	only(kmstest.Key)
+	reseal(kmstest.Key, "--dry-run").want(t, exitDone).says(t, "2 would be sealed anew")
+	reseal(kmstest.Key, "--reason", "KMS from now on").want(t, exitDone).says(t, "2 sealed anew")
+	reseal(kmstest.Key).want(t, exitDone).says(t, "0 sealed anew, 2 had the seal")
+	lanyard(t, "", "keys", "rotate", "--force", "--secret", "--data", data).want(t, exitDone)
+	lanyard(t, "", "keys", "retire", "--secret", "1", "--data", data).want(t, exitDone) // what sealed them first
+	only(kmstest.Later)
+	reseal(both).want(t, exitWanting).says(t, "2 did not open")
+	only(kmstest.Later, kmstest.Key)
+	reseal(both, "-o", "json").want(t, exitDone).says(t, `"sealed": 2`)
+	only(kmstest.Later)
+	reseal(both).want(t, exitDone).says(t, "2 had the seal")
+	reseal(kmstest.Later, "--with-ring", "--dry-run").want(t, exitDone).says(t, "2 would be sealed anew")
+	reseal(kmstest.Later, "--with-ring", "--reason", "home").want(t, exitDone).says(t, "2 sealed anew")
+	reseal(kmstest.Later, "--with-ring").want(t, exitDone).says(t, "0 sealed anew, 2 had the seal")
+	only()
+	reseal("").want(t, exitDone).says(t, "0 sealed anew, 2 had the seal")
+	if got := events(t, data, audit.SecretsResealed); len(got) != 10 {
+		t.Errorf("%d events", len(got))
+	}
+	d, err := (&where{Data: data}).deployment(t.Context(), &process{environ: environ()}, makeAbsent)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = d.Close() }()
+	seal, err := d.Sealer()
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]bool{}
+	err = d.Deps.Table.Scan(t.Context(), 0, 1, nil, func(records []table.Record, _ table.Position) error {
+		for _, r := range records {
+			var app struct {
+				table.Key
+				Secret string `dynamo:"secret"`
+			}
+			if user := strings.TrimPrefix(r.Key().PK, table.User("")); r.Key() == table.TOTP(user) {
+				if err := r.Decode(&app); err != nil {
+					return err
+				}
+				plain, _, err := seal.Open(t.Context(), app.Secret, user)
+				if err != nil {
+					return err
+				}
+				got[string(plain)] = true
+			}
+		}
+		return nil
+	})
+	if err != nil || !got["12345678901234567890"] || !got["abcdefghijklmnopqrst"] {
+		t.Errorf("secrets %v, %v", got, err)
+	}
 }

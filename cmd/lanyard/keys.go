@@ -110,6 +110,7 @@ type keysCommand struct {
 	List   keysListCommand   `cmd:"" help:"List the keys of the ring, without the keys themselves."`
 	Rotate keysRotateCommand `cmd:"" help:"Replace the signing key as planned: nobody is signed out."`
 	Retire keysRetireCommand `cmd:"" help:"Put a compromised key away: its tokens are refused from now on."`
+	Reseal keysResealCommand `cmd:"" help:"Seal second factors anew with the present key, so that earlier ones can go."`
 	Share  keysShareCommand  `cmd:"" help:"Print what a service needs to check HS256 tokens. It is secret."`
 }
 

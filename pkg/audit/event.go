@@ -75,6 +75,7 @@ const (
 	KeysRotated         Type = "keys.rotated"
 	KeyRetired          Type = "keys.retired"
 	KeysShared          Type = "keys.shared"
+	SecretsResealed     Type = "keys.resealed"
 	MailResent          Type = "mail.resent"
 	Imported            Type = "import.applied"
 	ImportRolledBack    Type = "import.rolled_back"
@@ -95,7 +96,7 @@ func Types() []Type {
 		EntityChanged, EntityDeleted, GrantCreated, GrantChanged, GrantRevoked, DocumentCreated, DocumentChanged,
 		DocumentDeleted, ShareCreated, ShareRevoked, AccessDenied, UserChanged, UserDeleted, UserSuspended,
 		UserReactivated, UserSignedOut, UserRoleChanged, UsersRead, DelegationCreated, DelegationRevoked,
-		KeysRotated, KeyRetired, KeysShared, MailResent, Imported, ImportRolledBack, AuditRead, PowerUsed,
+		KeysRotated, KeyRetired, KeysShared, SecretsResealed, MailResent, Imported, ImportRolledBack, AuditRead, PowerUsed,
 	}
 }
 

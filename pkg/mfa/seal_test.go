@@ -150,3 +150,43 @@ func TestWhatCannotBeSealedAnewKeepsItsSeal(t *testing.T) {
 		t.Error("the secret was not sealed anew")
 	}
 }
+
+// meddler is a sealer during whose work a user replaces the secret.
+type meddler struct {
+	Sealer
+	meddle func()
+}
+
+func (m meddler) Seal(ctx context.Context, secret []byte, userID string) (string, error) {
+	m.meddle()
+	return m.Sealer.Seal(ctx, secret, userID)
+}
+
+func TestResealingGivesWayToTheUser(t *testing.T) {
+	b := newBench(t)
+	sealed, err := b.Seal.Seal(t.Context(), []byte("12345678901234567890"), user)
+	if err != nil {
+		t.Fatal(err)
+	}
+	app := item{Key: table.TOTP(user), Secret: sealed}
+	if err := b.Table.Write(t.Context(), table.Create(app)); err != nil {
+		t.Fatal(err)
+	}
+	b.rotate(t)
+	o := ResealOptions{
+		Seal:     meddler{b.Seal, func() { app.Secret = "another"; err = b.Table.Write(t.Context(), table.Put(app)) }},
+		Failed:   func(_ string, err error) error { return err },
+		Progress: func(int64) {}, Pace: func(context.Context, int) error { return nil },
+	}
+	sum, failed := Reseal(t.Context(), b.Table, o)
+	var got item
+	if err := errors.Join(err, failed, b.Table.Get(t.Context(), table.TOTP(user), table.Strong, &got)); err != nil {
+		t.Fatal(err)
+	}
+	if (sum != Resealed{Apps: 1, Current: 1}) || got.Secret != "another" {
+		t.Errorf("%+v, secret %q", sum, got.Secret)
+	}
+	if sum, err := Reseal(t.Context(), b.Table, o); err == nil || sum.Failed != 1 {
+		t.Errorf("what does not open: %+v, %v", sum, err)
+	}
+}
