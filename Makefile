@@ -48,7 +48,8 @@ test-conformance: ## Test vectors, JWT libraries, cookie jar and string lists of
 test-timing: ## Whether service times tell who has an account (minutes, on a quiet machine)
 	LANYARD_TEST_TIMING=1 $(GO) test -count=1 -v -timeout 30m ./test/timing
 
-check: lint cover build ## Lint, coverage, generated files, all functions
+check: lint cover build ## Lint, coverage, generated files, all functions and how large they are
+	tools/build-check.sh sizes
 
 # The linter's cache lives in the clone: one shared by all clones of a user
 # answers with findings for files of another clone, whose nolint comments it can
@@ -110,7 +111,7 @@ bench-import: ## Import, export and take back USERS users (100,000) on the embed
 	BENCH_USERS=$(USERS) $(GO) test -run '^$$' -bench 'Import$$' -benchtime 1x -timeout 3h ./cmd/lanyard
 
 bench: ## Go benchmarks, in the form benchstat reads
-	$(GO) test -run '^$$' -bench . -benchmem ./...
+	LANYARD_TEST_FUNCTIONS=all $(GO) test -run '^$$' -bench . -benchmem ./...
 
 load: build-cli ## Put load on a server of this machine: sign-ins at once, checks at a rate, a mix
 	$(GO) run ./test/load -serve bin/lanyard

@@ -1,24 +1,39 @@
 #!/usr/bin/env bash
-# Builds every function twice, the second time from nothing in a copy of the
-# project at another path, compares the hashes, and bounds the zipped size.
+# Looks at the built functions of dist/.
+#
+#   tools/build-check.sh sizes        every zip is at most 5 MB
+#   tools/build-check.sh arm64|amd64  the same, after building every function
+#                                     twice from nothing, in copies of the
+#                                     project at two paths, and comparing hashes
 set -euo pipefail
-arch=${1:-arm64}
+what=${1:-arm64}
 limit=$((5 * 1024 * 1024))
-copy=$(mktemp -d)
-trap 'rm -rf "$copy"' EXIT
 
-make --no-print-directory build ARCH="$arch" >/dev/null
-git ls-files -z | tar --null -T - -cf - | tar -xf - -C "$copy"
-make --no-print-directory -C "$copy" build ARCH="$arch" >/dev/null
-diff <(cd dist && sha256sum ./*/bootstrap) <(cd "$copy/dist" && sha256sum ./*/bootstrap) || {
-  echo "the two builds differ"
-  exit 1
-}
+if [[ $what != sizes ]]; then
+  copy=$(mktemp -d)
+  trap 'rm -rf "$copy"' EXIT
+  # What is edited while this runs is in neither copy, or in both.
+  git ls-files -z | tar --null -T - -cf "$copy/sources.tar"
+  for place in "$copy/one" "$copy/two/deeper"; do
+    mkdir -p "$place"
+    tar -xf "$copy/sources.tar" -C "$place"
+    make --no-print-directory -C "$place" build ARCH="$what" >/dev/null
+  done
+  diff <(cd "$copy/one/dist" && sha256sum ./*/bootstrap) <(cd "$copy/two/deeper/dist" && sha256sum ./*/bootstrap) || {
+    echo "the two builds differ"
+    exit 1
+  }
+  cd "$copy/one"
+fi
 
-failed=0
+failed=0 largest=0 count=0
 for f in dist/*/bootstrap; do
   size=$(gzip -9 -c "$f" | wc -c) # zip's deflate, but for some bytes of headers
-  printf '%-36s %5d KB\n' "$(basename "$(dirname "$f")")" $((size / 1024))
-  ((size <= limit)) || { echo "  over 5 MB"; failed=1; }
+  count=$((count + 1))
+  ((size > largest)) && largest=$size
+  [[ $what == sizes ]] || printf '%-36s %5d KB\n' "$(basename "$(dirname "$f")")" $((size / 1024))
+  ((size <= limit)) || { echo "$(basename "$(dirname "$f")"): $((size / 1024)) KB, over 5 MB"; failed=1; }
 done
+((count > 0)) || { echo "dist/ is empty: make build"; exit 1; }
+echo "$count functions, the largest zip is $((largest / 1024)) KB of $((limit / 1024))"
 exit $failed

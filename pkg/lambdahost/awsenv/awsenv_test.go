@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/sesv2"
 	"github.com/aws/aws-sdk-go-v2/service/ssm"
 )
@@ -76,6 +77,12 @@ func TestEndpointsFollowTheVariablesOfAllSDKs(t *testing.T) {
 				t.Errorf("called %s, want %s", r.URL.Host, tc.host)
 			}
 		})
+	}
+	// The SDK's clients do not read the variables themselves: only a
+	// configuration that does leads them there.
+	const url = "http://127.0.0.1:8000"
+	if o := dynamodb.NewFromConfig(loaded(t, map[string]string{"AWS_ENDPOINT_URL_DYNAMODB": url})).Options(); aws.ToString(o.BaseEndpoint) != url {
+		t.Errorf("DynamoDB is called at %q", aws.ToString(o.BaseEndpoint))
 	}
 	if o := sesv2.NewFromConfig(loaded(t, map[string]string{"AWS_ENDPOINT_URL_SESV2": "http://127.0.0.1:5000"})).Options(); aws.ToString(o.BaseEndpoint) != "http://127.0.0.1:5000" {
 		t.Errorf("SES is called at %q", aws.ToString(o.BaseEndpoint))
