@@ -55,6 +55,7 @@ func newDataStack(scope constructs.Construct, id string, s Stage, v *inventory) 
 		StreamSpecification:              &awsdynamodb.CfnTable_StreamSpecificationProperty{StreamViewType: str("NEW_IMAGE")},
 	})
 	table.ApplyRemovalPolicy(cdk.RemovalPolicy_RETAIN, nil)
+	cdk.NewCfnOutput(st, str("TableName"), &cdk.CfnOutputProps{Value: table.Ref()})
 	if s.MailDomain != "" {
 		identity := awsses.NewCfnEmailIdentity(st, str("MailIdentity"), &awsses.CfnEmailIdentityProps{EmailIdentity: str(s.MailDomain)})
 		identity.ApplyRemovalPolicy(cdk.RemovalPolicy_RETAIN, nil)

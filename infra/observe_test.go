@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"os"
 	"regexp"
 	"slices"
 	"strings"
@@ -312,5 +313,80 @@ func TestAStageThatWouldNotProtectIsRefused(t *testing.T) {
 		if change(&s); s.check() == nil {
 			t.Errorf("%s is accepted", name)
 		}
+	}
+}
+
+// TestDocumentedQueriesOfTheGatewaysLogAskForItsFields is what package metrics
+// does for the functions' log.
+func TestDocumentedQueriesOfTheGatewaysLogAskForItsFields(t *testing.T) {
+	guide, err := os.ReadFile("../docs/deploying.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, after, found := strings.Cut(string(guide), "The gateway's own log")
+	block := regexp.MustCompile("(?s)```\n(.*?)```").FindStringSubmatch(after)
+	if !found || block == nil {
+		t.Fatal("the guide has no queries of the gateway's log")
+	}
+	var line map[string]string
+	if err := json.Unmarshal([]byte(accessLog()), &line); err != nil {
+		t.Fatal(err)
+	}
+	asked := 0
+	for query := range strings.Lines(block[1]) {
+		if strings.HasPrefix(query, "#") {
+			continue
+		}
+		for _, word := range regexp.MustCompile(`[A-Za-z]\w*`).FindAllString(regexp.MustCompile("\"[^\"]*\"").ReplaceAllString(query, ""), -1) {
+			if _, ok := line[word]; ok {
+				asked++
+			} else if !slices.Contains(strings.Fields("filter stats count by sort desc limit"), word) {
+				t.Errorf("%q asks for %s, which no line has", query, word)
+			}
+		}
+	}
+	if asked < 5 {
+		t.Errorf("the queries ask for %d fields", asked)
+	}
+}
+
+// TestDocumentedAlarmsAreThoseThatAreMade holds the guide's table to the code.
+func TestDocumentedAlarmsAreThoseThatAreMade(t *testing.T) {
+	guide, err := os.ReadFile("../docs/deploying.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var told []string
+	_, table, _ := strings.Cut(string(guide), "| alarm |")
+	table, _, _ = strings.Cut(table, "\n\n")
+	for row := range strings.Lines(table) {
+		cells := strings.Split(row, "|")
+		if len(cells) > 2 {
+			for _, m := range regexp.MustCompile("`(\\w+)`").FindAllStringSubmatch(cells[1], -1) {
+				told = append(told, m[1])
+			}
+		}
+	}
+	v, err := readInventory("../api/operations.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var made []string
+	for _, a := range (&apiStack{stage: Stage{Name: "prod"}}).alarms(v, "api", "queue") {
+		made = append(made, a.id)
+	}
+	slices.Sort(told)
+	slices.Sort(made)
+	if !slices.Equal(told, made) {
+		t.Errorf("the guide tells of %v, made are %v", told, made)
+	}
+	hashing := 0
+	for _, op := range v.Operations {
+		if op.Hashes {
+			hashing++
+		}
+	}
+	if hashing != 9 || !strings.Contains(string(guide), "each of the nine functions that hash passwords") {
+		t.Errorf("%d functions hash passwords; the guide says nine", hashing)
 	}
 }
