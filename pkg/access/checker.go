@@ -94,7 +94,7 @@ func (c *Checker) Check(ctx context.Context, userID string, ref Ref, a Action, h
 		if u := c.user(userID, at); u != nil {
 			if p := c.place(ref, at); p != nil {
 				c.count.hit(u.hash, 1)
-				return u.value.index.settle(p).decide(a), nil
+				return u.value.index.settle(p).decide(a, &p.Resource), nil
 			}
 		}
 	}
@@ -115,7 +115,7 @@ func (c *Checker) Standing(ctx context.Context, userID string, ref Ref, how Cons
 		if u := c.user(userID, at); u != nil {
 			if p := c.place(ref, at); p != nil {
 				c.count.hit(u.hash, 1)
-				return u.value.index.settle(p).standing(), p.Resource, nil
+				return u.value.index.settle(p).standing(&p.Resource), p.Resource, nil
 			}
 		}
 	}
@@ -212,7 +212,7 @@ func (c *Checker) checkCached(userID string, questions []Question) []Decision {
 		if p == nil {
 			return nil
 		}
-		out[i] = u.value.index.settle(p).decide(q.Action)
+		out[i] = u.value.index.settle(p).decide(q.Action, &p.Resource)
 	}
 	c.count.hit(u.hash, uint64(len(questions)))
 	return out

@@ -14,7 +14,7 @@ func DecideIndexed(f *Facts, resources []Resource, a Action, now time.Time) []De
 	out := make([]Decision, len(resources))
 	for i, r := range resources {
 		p := newPlace(r, hash)
-		out[i] = x.settle(&p).decide(a)
+		out[i] = x.settle(&p).decide(a, &p.Resource)
 	}
 	return out
 }

@@ -21,14 +21,14 @@ type index struct {
 }
 
 // claims is a hash table of claims that does not change any more: open
-// addressing with linear probing, at most half full.
+// addressing with linear probing, at most two thirds full.
 type claims struct {
 	slots []claimSlot // a power of two, or none where there are no claims
 }
 
 type claimSlot struct {
 	about name
-	claim *claim // nil: empty
+	claim claim // of no fact: empty
 }
 
 // key is an id as a table of claims is asked for it.
@@ -44,8 +44,11 @@ func (t *claims) find(k *key) *claim {
 	}
 	for i := k.hash; ; i++ {
 		s := &t.slots[i&uint64(len(t.slots)-1)]
-		if s.claim == nil || s.about == k.name {
-			return s.claim
+		if s.about == k.name {
+			return &s.claim
+		}
+		if s.claim.kind == FactNone {
+			return nil
 		}
 	}
 }
@@ -56,33 +59,29 @@ func tabulate[F any](facts map[string]F, hash func(string) uint64, claimOf func(
 		return claims{}
 	}
 	size := 2
-	for size < 2*len(facts) {
+	for 2*size < 3*len(facts) {
 		size *= 2
 	}
 	t := claims{make([]claimSlot, size)}
-	list := make([]claim, 0, len(facts))
 	for id, f := range facts {
 		c, ok := claimOf(id, f)
 		if !ok {
 			continue
 		}
-		list = append(list, c)
 		i := hash(id) & uint64(size-1)
-		for t.slots[i].claim != nil {
+		for t.slots[i].claim.kind != FactNone {
 			i = (i + 1) & uint64(size-1)
 		}
-		t.slots[i] = claimSlot{unique.Make(id), &list[len(list)-1]}
+		t.slots[i] = claimSlot{unique.Make(id), c}
 	}
 	return t
 }
 
 func newIndex(f *Facts, hash func(string) uint64, now time.Time) index {
 	x := index{
-		roles: tabulate(f.Memberships, hash, func(id string, m Membership) (claim, bool) {
-			return m.claim(id), m.Role.IsMember()
-		}),
-		grants: tabulate(f.Grants, hash, func(id string, g Grant) (claim, bool) { return g.claim(id, now), true }),
-		shares: tabulate(f.Shares, hash, func(id string, s Share) (claim, bool) { return s.claim(id, now), true }),
+		roles:  tabulate(f.Memberships, hash, func(_ string, m Membership) (claim, bool) { return m.claim(), m.Role.IsMember() }),
+		grants: tabulate(f.Grants, hash, func(_ string, g Grant) (claim, bool) { return g.claim(now), true }),
+		shares: tabulate(f.Shares, hash, func(_ string, s Share) (claim, bool) { return s.claim(now), true }),
 	}
 	if p := f.power("", now); p.Kind != FactNone {
 		c := powerClaim(p)

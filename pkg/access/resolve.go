@@ -33,11 +33,38 @@ const (
 	FactDelegation
 )
 
-// claim is one fact as it bears on one resource at one moment.
+// claim is one fact as it bears on one resource at one moment. It is a word, so
+// that it lies in the table it is found in: the resource says the ids.
 type claim struct {
 	level Level
 	ended bool // its time is over; it only explains
-	fact  Fact
+	kind  FactKind
+	wide  bool // a delegation over everything
+}
+
+// fact names the fact that a claim on a resource is of; nil: no fact.
+func (c *claim) fact(r *Resource) Fact {
+	if c == nil {
+		return Fact{}
+	}
+	switch c.kind {
+	case FactGrant, FactExpiredGrant:
+		if r.Kind == KindDocument {
+			return Fact{c.kind, r.EntityID}
+		}
+		return Fact{c.kind, r.ID}
+	case FactMembership:
+		return Fact{c.kind, r.OrganizationID}
+	case FactShare, FactExpiredShare:
+		return Fact{c.kind, r.ID}
+	case FactDelegation:
+		if c.wide {
+			return Fact{c.kind, ScopePlatform}
+		}
+		return Fact{c.kind, r.OrganizationID}
+	default: // of nothing in particular
+		return Fact{Kind: c.kind}
+	}
 }
 
 // bearing is everything a user holds that bears on one resource; nil: nothing
@@ -50,7 +77,7 @@ type bearing struct {
 type verdict struct {
 	level   Level
 	source  Origin
-	because *Fact
+	because *claim
 }
 
 // settle applies the rules; everything in this package that says what someone
@@ -60,83 +87,76 @@ func (b *bearing) settle() verdict {
 	var v verdict
 	if b.role != nil {
 		if b.role.level >= LevelManager {
-			v = verdict{b.role.level, FromOrgRole, &b.role.fact}
+			v = verdict{b.role.level, FromOrgRole, b.role}
 		}
 		if g := b.grant; g != nil && g.level > v.level {
 			if !g.ended {
-				v = verdict{g.level, FromGrant, &g.fact}
+				v = verdict{g.level, FromGrant, g}
 			} else if v.level == LevelNone {
-				v.because = &g.fact
+				v.because = g
 			}
 		}
 		if b.role.level > v.level {
-			v = verdict{b.role.level, FromOrgRole, &b.role.fact}
+			v = verdict{b.role.level, FromOrgRole, b.role}
 		}
 	}
 	if s := b.share; s != nil && s.level > v.level {
 		if !s.ended {
-			v = verdict{s.level, FromShare, &s.fact}
+			v = verdict{s.level, FromShare, s}
 		} else if b.role != nil && v.level == LevelNone {
 			// Told to members only: to anyone else a document they may not
 			// see answers exactly as one that does not exist.
-			v.because = &s.fact
+			v.because = s
 		}
 	}
 	if b.power != nil && b.power.level > v.level {
-		v = verdict{b.power.level, FromSuperAdmin, &b.power.fact}
+		v = verdict{b.power.level, FromSuperAdmin, b.power}
 	}
 	return v
 }
 
-// standing copies the verdict out.
-func (v verdict) standing() Standing {
-	s := Standing{Level: v.level, Source: v.source}
-	if v.because != nil {
-		s.Because = *v.because
-	}
-	return s
+// standing gives the verdict on a resource.
+func (v verdict) standing(r *Resource) Standing {
+	return Standing{Level: v.level, Source: v.source, Because: v.because.fact(r)}
 }
 
-// decide copies the verdict out as the answer about an action.
-func (v verdict) decide(a Action) Decision {
-	var because Fact
-	if v.because != nil {
-		because = *v.because
-	}
+// decide gives the verdict on a resource as the answer about an action.
+func (v verdict) decide(a Action, r *Resource) Decision {
+	because := v.because.fact(r)
 	allowed := v.level.Allows(a)
 	return Decision{allowed, v.level, v.source, reason(allowed, v.level, v.source, because.Kind), because}
 }
 
-// The sorts of claim, each about the id its fact was found under. What is not a
-// level claims nothing.
+// The sorts of claim, each about the resource its fact was found for. What is not
+// a level claims nothing.
 
-func (m Membership) claim(organizationID string) claim {
-	return claim{level: m.Role.Level(), fact: Fact{Kind: FactMembership, ID: organizationID}}
-}
+func (m Membership) claim() claim { return claim{level: m.Role.Level(), kind: FactMembership} }
 
-func (g Grant) claim(entityID string, now time.Time) claim {
-	c := claim{level: g.Level, fact: Fact{FactGrant, entityID}}
+func (g Grant) claim(now time.Time) claim {
+	c := claim{level: g.Level, kind: FactGrant}
 	if g.Level > LevelAdmin {
 		c.level = LevelNone
 	}
 	if !live(g.ExpiresAt, now) {
-		c.ended, c.fact.Kind = true, FactExpiredGrant
+		c.ended, c.kind = true, FactExpiredGrant
 	}
 	return c
 }
 
-func (s Share) claim(documentID string, now time.Time) claim {
-	c := claim{level: min(s.Level, LevelEditor), fact: Fact{FactShare, documentID}}
+func (s Share) claim(now time.Time) claim {
+	c := claim{level: min(s.Level, LevelEditor), kind: FactShare}
 	if s.Level > LevelAdmin {
 		c.level = LevelNone
 	}
 	if !live(s.ExpiresAt, now) {
-		c.ended, c.fact.Kind = true, FactExpiredShare
+		c.ended, c.kind = true, FactExpiredShare
 	}
 	return c
 }
 
-func powerClaim(f Fact) claim { return claim{level: LevelAdmin, fact: f} }
+func powerClaim(f Fact) claim {
+	return claim{level: LevelAdmin, kind: f.Kind, wide: f.ID == ScopePlatform}
+}
 
 // Resolve gives a user's standing on an entity or a document. It needs no more
 // than the facts that bear on the resource. Nil facts, an unknown kind and a
@@ -151,16 +171,16 @@ func Resolve(f *Facts, r *Resource, now time.Time) Standing {
 		role, grant, share, power claim
 	)
 	if m, ok := f.Memberships[r.OrganizationID]; ok && m.Role.IsMember() {
-		role = m.claim(r.OrganizationID)
+		role = m.claim()
 		b.role = &role
 		if g, ok := f.Grants[entity]; ok {
-			grant = g.claim(entity, now)
+			grant = g.claim(now)
 			b.grant = &grant
 		}
 	}
 	if r.Kind == KindDocument {
 		if s, ok := f.Shares[r.ID]; ok {
-			share = s.claim(r.ID, now)
+			share = s.claim(now)
 			b.share = &share
 		}
 	}
@@ -168,7 +188,7 @@ func Resolve(f *Facts, r *Resource, now time.Time) Standing {
 		power = powerClaim(p)
 		b.power = &power
 	}
-	return b.settle().standing()
+	return b.settle().standing(r)
 }
 
 // power gives the fact by which the user acts with super-admin power over an
@@ -233,5 +253,6 @@ func Decide(f *Facts, r *Resource, a Action, now time.Time) Decision {
 
 // Decide says whether the standing permits the action.
 func (s Standing) Decide(a Action) Decision {
-	return verdict{s.Level, s.Source, &s.Because}.decide(a)
+	allowed := s.Level.Allows(a)
+	return Decision{allowed, s.Level, s.Source, reason(allowed, s.Level, s.Source, s.Because.Kind), s.Because}
 }
