@@ -214,7 +214,7 @@ var sourceMutations = []struct{ file, old, new string }{
 	{"resolve.go", "if b.role != nil {\n\t\tif b.role.level >=", "if true {\n\t\tif b.role != nil && b.role.level >="},
 	{"resolve.go", "min(s.Level, LevelEditor)", "s.Level"},
 	{"resolve.go", "ok && m.Role.IsMember() {\n\t\trole", "ok {\n\t\trole"},
-	{"resolve.go", "if r.Kind == KindDocument {", "if true {"},
+	{"resolve.go", "if r.Kind == KindDocument {\n\t\tif s, ok", "if true {\n\t\tif s, ok"},
 	{"resolve.go", "if f.SuperAdmin {", "if false {"},
 	{"resolve.go", "f.Delegations[ScopePlatform]; ok && d.live(now)", "f.Delegations[ScopePlatform]; ok && !d.ExpiresAt.IsZero()"},
 	{"resolve.go", "ok && organizationID != \"\" && d.live(now)", "ok && organizationID != \"\" && !d.ExpiresAt.IsZero()"},
