@@ -7,11 +7,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"slices"
 	"strings"
 	"text/tabwriter"
+	"unicode/utf8"
 
 	"github.com/alecthomas/kong"
 	kongcompletion "github.com/jotaen/kong-completion"
+	"golang.org/x/term"
 
 	"github.com/lanyard-auth/lanyard/pkg/config"
 	"github.com/lanyard-auth/lanyard/pkg/fault"
@@ -66,10 +70,14 @@ func execute(ctx context.Context, args []string, p *process) int {
 		return exitUsage
 	}
 	err = parsed.Run()
-	if err != nil {
+	code := exitCode(ctx, err)
+	switch {
+	case code == exitInterrupted:
+		fmt.Fprintln(p.err, "lanyard: interrupted")
+	case err != nil:
 		fmt.Fprintln(p.err, "lanyard: "+plain(err))
 	}
-	return exitCode(ctx, err)
+	return code
 }
 
 // spelled gives the command line with the flags that the words "help" and
@@ -220,24 +228,96 @@ func (o output) show(w io.Writer, v any, headings []string, rows [][]string) err
 		}
 		return nil
 	}
-	var b bytes.Buffer
-	t := tabwriter.NewWriter(&b, 0, 4, 2, ' ', 0)
-	fmt.Fprintln(t, strings.Join(headings, "\t"))
 	for _, r := range rows {
 		for i := range r {
 			r[i] = printable(r[i])
 		}
-		fmt.Fprintln(t, strings.Join(r, "\t"))
 	}
-	if err := t.Flush(); err != nil {
-		return fmt.Errorf("write: %w", err)
+	lines := tabulate(headings, rows)
+	if columns := columnsOf(w); columns > 0 {
+		lines = fit(lines, columns, headings, rows)
 	}
-	for line := range strings.Lines(b.String()) {
-		if _, err := fmt.Fprintln(w, strings.TrimRight(line, " \n")); err != nil {
+	for _, line := range lines {
+		if _, err := fmt.Fprintln(w, line); err != nil {
 			return fmt.Errorf("write: %w", err)
 		}
 	}
 	return nil
+}
+
+// tabulate gives rows under their headings, one a line.
+func tabulate(headings []string, rows [][]string) []string {
+	var b bytes.Buffer
+	t := tabwriter.NewWriter(&b, 0, 4, 2, ' ', 0)
+	fmt.Fprintln(t, strings.Join(headings, "\t"))
+	for _, r := range rows {
+		fmt.Fprintln(t, strings.Join(r, "\t"))
+	}
+	_ = t.Flush() // a buffer takes everything
+	var lines []string
+	for line := range strings.Lines(b.String()) {
+		lines = append(lines, strings.TrimRight(line, " \n"))
+	}
+	return lines
+}
+
+// columnsOf is how wide a terminal is, 0 for what is none.
+func columnsOf(w io.Writer) int {
+	f, ok := w.(*os.File)
+	if !ok {
+		return 0
+	}
+	columns, _, err := term.GetSize(int(f.Fd()))
+	if err != nil {
+		return 0
+	}
+	return columns
+}
+
+// fit gives a table that a terminal would break as it can be read there: without
+// the columns that say nothing or, if that is not enough, a field a line.
+func fit(lines []string, columns int, headings []string, rows [][]string) []string {
+	wide := func(lines []string) bool {
+		return slices.ContainsFunc(lines, func(l string) bool { return utf8.RuneCountInString(l) > columns })
+	}
+	if !wide(lines) || len(rows) == 0 {
+		return lines
+	}
+	says := func(cell string) bool { return cell != "" && cell != "-" }
+	var some []int
+	widest := 0
+	for i, h := range headings {
+		if slices.ContainsFunc(rows, func(r []string) bool { return says(r[i]) }) {
+			some = append(some, i)
+			widest = max(widest, utf8.RuneCountInString(h))
+		}
+	}
+	of := func(cells []string) []string {
+		out := make([]string, len(some))
+		for n, i := range some {
+			out[n] = cells[i]
+		}
+		return out
+	}
+	fewer := make([][]string, len(rows))
+	for i, r := range rows {
+		fewer[i] = of(r)
+	}
+	if lines = tabulate(of(headings), fewer); !wide(lines) {
+		return lines
+	}
+	lines = nil
+	for i, r := range rows {
+		if i > 0 {
+			lines = append(lines, "")
+		}
+		for _, n := range some {
+			if says(r[n]) {
+				lines = append(lines, fmt.Sprintf("%-*s  %s", widest, headings[n], r[n]))
+			}
+		}
+	}
+	return lines
 }
 
 // say writes one thing that was done: v as JSON, or a sentence.

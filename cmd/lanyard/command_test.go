@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
@@ -213,5 +214,29 @@ func TestCompletionScriptsNameTheBinary(t *testing.T) {
 	t.Setenv("COMP_POINT", "11")
 	if got := lanyard(t, "", "").want(t, exitDone).out; strings.TrimSpace(got) != "admin" {
 		t.Errorf("completed to %q", got)
+	}
+}
+
+func TestATableFitsItsTerminal(t *testing.T) {
+	headings := []string{"ID", "EMAIL", "USERNAME", "STATUS"}
+	rows := [][]string{{"01995b2c-8f00-7000-8000-000000000000", "jürgen@example.com", "-", "active"}, {"01995b2c-8f00-7000-8000-000000000001", "-", "-", "pending"}}
+	all := tabulate(headings, rows)
+	for columns, want := range map[int][]string{
+		80: all,
+		70: {
+			"ID                                    EMAIL               STATUS", "01995b2c-8f00-7000-8000-000000000000  jürgen@example.com  active",
+			"01995b2c-8f00-7000-8000-000000000001  -                   pending",
+		},
+		40: {
+			"ID      01995b2c-8f00-7000-8000-000000000000", "EMAIL   jürgen@example.com", "STATUS  active", "",
+			"ID      01995b2c-8f00-7000-8000-000000000001", "STATUS  pending",
+		},
+	} {
+		if got := fit(all, columns, headings, rows); !slices.Equal(got, want) {
+			t.Errorf("%d columns:\n%s\nwant\n%s", columns, strings.Join(got, "\n"), strings.Join(want, "\n"))
+		}
+	}
+	if columnsOf(&bytes.Buffer{}) != 0 {
+		t.Error("a buffer is as wide as a terminal")
 	}
 }

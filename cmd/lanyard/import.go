@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -147,8 +148,8 @@ func (c *importCommand) bring(ctx context.Context, im *importer.Importer, out, n
 		return fmt.Errorf("import: %w", err)
 	}
 	defer f.Close()
-	digest := sha256.New()
-	if _, err := io.Copy(digest, f); err != nil {
+	digest, ends := sha256.New(), new(lineEnds)
+	if _, err := io.Copy(io.MultiWriter(digest, ends), f); err != nil {
 		return fmt.Errorf("import: %w", err)
 	}
 	if _, err := f.Seek(0, io.SeekStart); err != nil {
@@ -193,7 +194,7 @@ func (c *importCommand) bring(ctx context.Context, im *importer.Importer, out, n
 		}
 		return json.NewEncoder(refusals).Encode(r)
 	}
-	bar := newProgress(notes, c.Kind, -1)
+	bar := newProgress(notes, c.Kind, c.total(ends))
 	o.Progress = bar.at
 	report, err := im.Run(ctx, lines, o)
 	bar.done()
@@ -208,6 +209,23 @@ func (c *importCommand) bring(ctx context.Context, im *importer.Importer, out, n
 		err = wanting{errRefused}
 	}
 	return err
+}
+
+// lineEnds counts the lines of a file while it is read for its digest.
+type lineEnds int64
+
+func (n *lineEnds) Write(p []byte) (int, error) {
+	*n += lineEnds(bytes.Count(p, []byte{'\n'}))
+	return len(p), nil
+}
+
+// total is about how many lines there are to work off, -1 where the file is one
+// JSON document.
+func (c *importCommand) total(ends *lineEnds) int64 {
+	if c.From == "firebase" || c.From == "keycloak" || *ends == 0 || c.From != "auto" && strings.EqualFold(filepath.Ext(c.File), ".json") {
+		return -1
+	}
+	return int64(*ends)
 }
 
 // lines reads the file as the system that it is from writes it.

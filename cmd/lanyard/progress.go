@@ -22,14 +22,27 @@ func newProgress(out io.Writer, what string, total int64) progress {
 	if !ok || !term.IsTerminal(int(f.Fd())) {
 		return progress{}
 	}
-	return progress{progressbar.NewOptions64(total, progressbar.OptionSetWriter(f), progressbar.OptionSetDescription(what),
-		progressbar.OptionShowCount(), progressbar.OptionShowIts(), progressbar.OptionThrottle(100*time.Millisecond),
-		progressbar.OptionClearOnFinish(), progressbar.OptionSpinnerType(14), progressbar.OptionSetWidth(30))}
+	options := []progressbar.Option{progressbar.OptionSetWriter(f), progressbar.OptionSetDescription(what),
+		progressbar.OptionShowCount(), progressbar.OptionThrottle(100 * time.Millisecond),
+		progressbar.OptionClearOnFinish(), progressbar.OptionSpinnerType(14)}
+	// A line that a terminal breaks is not taken off again.
+	switch columns := columnsOf(f); {
+	case columns >= 110:
+		options = append(options, progressbar.OptionShowIts(), progressbar.OptionSetWidth(30))
+	case columns >= 75:
+		options = append(options, progressbar.OptionSetWidth(15))
+	default:
+		options = append(options, progressbar.OptionSetWidth(5), progressbar.OptionSetPredictTime(false), progressbar.OptionSetElapsedTime(false))
+	}
+	return progress{progressbar.NewOptions64(total, options...)}
 }
 
 // at says how many are done.
 func (p progress) at(n int64) {
 	if p.bar != nil {
+		if most := p.bar.GetMax64(); most > 0 {
+			n = min(n, most) // a total may be an estimate
+		}
 		_ = p.bar.Set64(n) // a terminal that has gone away is no failure of the work
 	}
 }

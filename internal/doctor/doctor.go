@@ -170,7 +170,7 @@ func (p *Parts) clock(r *Report, d table.Description) {
 	leeway := p.Config.Token.Leeway
 	switch ahead := d.Ahead.Round(time.Second); {
 	case !d.AheadKnown:
-		r.add("clock", Skipped, "", "the store is in this process or does not say what time it is")
+		r.add("clock", Skipped, "", "the store is in this process, or does not tell the time")
 	case d.Ahead.Abs() > 5*time.Minute:
 		r.add("clock", Failed, fix, "this machine's clock differs from the store's by %s: signed requests are refused", ahead.Abs())
 	case d.Ahead.Abs() > leeway+time.Second: // Date has whole seconds
