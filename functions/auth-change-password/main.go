@@ -4,18 +4,18 @@
 package main
 
 import (
-	"github.com/lanyard-auth/lanyard/pkg/account"
 	"github.com/lanyard-auth/lanyard/pkg/api"
 	"github.com/lanyard-auth/lanyard/pkg/assembly"
 	"github.com/lanyard-auth/lanyard/pkg/lambdahost"
+	"github.com/lanyard-auth/lanyard/pkg/session"
 )
 
 func main() {
 	lambdahost.Run(func(a *assembly.Assembly) (api.Operation, error) {
-		s, err := a.Accounts()
+		s, err := a.Sessions()
 		if err != nil {
 			return api.Operation{}, err
 		}
-		return account.ChangePasswordOperation(s), nil
+		return session.ChangePasswordOperation(s), nil
 	})
 }

@@ -63,7 +63,7 @@ func Operations(s Services, document []byte) []api.Operation {
 		account.ForgotPasswordOperation(s.Accounts),
 		account.ResetPasswordOperation(s.Accounts),
 		account.ResetPageOperation(s.Accounts),
-		account.ChangePasswordOperation(s.Accounts),
+		session.ChangePasswordOperation(s.Sessions),
 		account.PasswordNeededOperation(s.Accounts),
 		account.VerifyLinkOperation(s.Accounts),
 		account.VerifyEmailOperation(s.Accounts),

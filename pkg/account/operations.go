@@ -114,32 +114,6 @@ func ResetPasswordOperation(s *Service) api.Operation {
 	})
 }
 
-type changePasswordInput struct {
-	Body struct {
-		CurrentPassword string `json:"currentPassword" maxLength:"4096"`
-		NewPassword     string `json:"newPassword" maxLength:"4096"`
-	}
-}
-
-// ChangePasswordOperation is POST /api/auth/change-password.
-func ChangePasswordOperation(s *Service) api.Operation {
-	return api.New(api.Spec{
-		ID: "auth-change-password", Method: http.MethodPost, Path: "/api/auth/change-password", Tag: "Sign-in", Access: api.User,
-		Status: http.StatusNoContent, Summary: "Change the password; the user's other sessions end.",
-		Table: []api.Use{
-			api.On("USER#*", api.Query, api.PutItem, api.UpdateItem),
-			api.On("AUDIT#*", api.PutItem),
-			api.On("OUTBOX#*", api.PutItem),
-			api.On("THROTTLE#*", api.PutItem, api.DeleteItem),
-		},
-		Hashes: true, Sends: true, Secrets: true, Requests: 4, ReadUnits: 3, WriteUnits: 17,
-		Audit: []string{string(audit.PasswordChanged)},
-		Event: api.Event{Body: map[string]any{"currentPassword": "correct horse battery staple", "newPassword": "another horse battery staple"}},
-	}, func(ctx context.Context, in *changePasswordInput) (*api.Empty, error) {
-		return nil, s.ChangePassword(ctx, in.Body.CurrentPassword, in.Body.NewPassword)
-	})
-}
-
 type neededOutput struct {
 	Body struct {
 		NeedsPasswordSet bool `json:"needsPasswordSet"`

@@ -120,6 +120,25 @@ func browserAttacks() []attack {
 			}
 			both := jar(a) + "; " + planted
 			raw(w, w.Client(), "GET", "/api/auth/me", "", "Cookie", both).Problem(400, "invalid_request")
+
+			// Nor do copied ones outlive a change of the password.
+			copied := jar(a)
+			changed := raw(w, w.Client(), "POST", "/api/auth/change-password", `{"currentPassword":"`+password+`","newPassword":"`+other+`"}`, "Cookie", copied, "Sec-Fetch-Site", "same-origin").Want(204)
+			if strings.Contains(jar(changed), "lanyard_access=") && strings.Contains(copied, jar(changed)) {
+				t.Error("the cookies are the old ones")
+			}
+			raw(w, w.Client(), "GET", "/api/auth/me", "", "Cookie", copied).Problem(401, "session_revoked")
+			raw(w, w.Client(), "POST", "/api/auth/refresh", "", "Cookie", copied, "Sec-Fetch-Site", "same-origin").Problem(401, "invalid_refresh_token")
+			raw(w, w.Client(), "GET", "/api/auth/me", "", "Cookie", jar(changed)).Want(200)
+			again := raw(w, w.Client(), "POST", "/api/auth/refresh", "", "Cookie", jar(changed), "Sec-Fetch-Site", "same-origin").Want(200)
+			if list := raw(w, w.Client(), "GET", "/api/auth/sessions", "", "Cookie", jar(again)).Want(200); len(list.Value("items").([]any)) != 1 {
+				t.Errorf("sessions %s", list.Raw)
+			}
+			c := w.Client() // a client with tokens keeps its session
+			c.Login(m{"username": name, "password": other})
+			c.Post("/api/auth/change-password", m{"currentPassword": other, "newPassword": password}).Want(204)
+			c.Get("/api/auth/me").Want(200)
+			raw(w, w.Client(), "GET", "/api/auth/me", "", "Cookie", jar(again)).Problem(401, "session_revoked")
 		}},
 		{"H8", "cookies and headers without end", true, func(t *testing.T, s *site) {
 			w := s.start()

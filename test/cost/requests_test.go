@@ -85,7 +85,12 @@ func (f *fixture) verification() string {
 
 var account = map[string]sampler{
 	"auth-change-password": func(f *fixture) request {
-		return request{by: f.user(), path: "/api/auth/change-password", body: obj{"currentPassword": lanyardtest.Password, "newPassword": another}}
+		// A browser, which gets a new session by it; a client with tokens costs less.
+		email := f.email()
+		f.Registered(email)
+		by := f.Browser()
+		by.Post("/api/auth/login", obj{"email": email, "password": lanyardtest.Password}).Want(http.StatusOK)
+		return request{by: by, path: "/api/auth/change-password", body: obj{"currentPassword": lanyardtest.Password, "newPassword": another}}
 	},
 	"auth-me": func(f *fixture) request { return request{by: f.user(), path: "/api/auth/me"} },
 	"auth-me-change": func(f *fixture) request {
