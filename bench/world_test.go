@@ -68,6 +68,7 @@ func (h *timed) Verify(ctx context.Context, encoded, password string) (ok, renew
 // newWorld makes one that hashes passwords at a cost; 0 is the default.
 func newWorld(b *testing.B, cost int, engine localdynamo.Options) *world {
 	b.Helper()
+	assembly.CollectSeldom() // as the server does
 	w := &world{b: b}
 	engine.TTLEvery = -1
 	engine.Mode.Observe = func(c localdynamo.Call) {

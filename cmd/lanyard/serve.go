@@ -83,6 +83,7 @@ func (c *serveCommand) Run(ctx context.Context, p *process) error {
 		}
 		defer watched.Close()
 	}
+	assembly.CollectSeldom()
 	return c.serve(ctx, p, l, watched)
 }
 
