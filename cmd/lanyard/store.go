@@ -90,6 +90,11 @@ const whichData = "is --data the directory that lanyard serve has?"
 
 // prepare makes the table on a store of this machine, or says that there is none.
 func (s *store) prepare(ctx context.Context, absent ifAbsent) error {
+	if !s.local && absent == makeAbsent {
+		// A deployment makes its table; the first command that fills it says at which
+		// version it is. Who may not look leaves it to migrate up, as doctor says.
+		_, _ = migrate.Settle(ctx, s.table, time.Now)
+	}
 	if !s.local || absent == reportAbsent {
 		return nil
 	}

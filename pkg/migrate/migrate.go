@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/lanyard-auth/lanyard/pkg/table"
@@ -358,4 +359,47 @@ func Prepare(ctx context.Context, t *table.Table, now func() time.Time) error {
 	}
 	_, err = m.To(ctx, m.Latest())
 	return err
+}
+
+// Settle notes that a table which something else has made, as a deployment to AWS
+// does, is at the newest version, if it says nothing of its version yet and holds
+// nothing that a migration would change: there is nothing to migrate then. It
+// reports whether it did. Programs that are older than this one must be gone, as
+// before any migration; what they write is for Repair.
+func Settle(ctx context.Context, t *table.Table, now func() time.Time) (bool, error) {
+	m, err := New(t, Options{Now: now})
+	if err != nil {
+		return false, err
+	}
+	if there, err := t.Exists(ctx); err != nil || !there {
+		return false, err
+	}
+	var it item
+	if err := t.Get(ctx, table.SchemaVersion(), table.Strong, &it); !errors.Is(err, table.ErrNotFound) {
+		return false, err
+	}
+	err = t.Scan(ctx, 0, 1, nil, func(page []table.Record, resume table.Position) error {
+		if resume != nil { // of more than a page nobody knows without reading all of it
+			return ErrInUse
+		}
+		for _, r := range page {
+			for _, mig := range m.o.Versions {
+				if k := r.Key(); mig.Items != nil && strings.HasPrefix(k.PK, mig.Items.PK) && strings.HasPrefix(k.SK, mig.Items.SK) {
+					return ErrInUse
+				}
+			}
+		}
+		return nil
+	})
+	if errors.Is(err, ErrInUse) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	err = t.Write(ctx, table.Create(item{Key: table.SchemaVersion(), Version: m.Latest()}).Else(ErrHeld))
+	if errors.Is(err, ErrHeld) {
+		return false, nil // another has noted where it is
+	}
+	return err == nil, err
 }

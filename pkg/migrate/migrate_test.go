@@ -410,6 +410,66 @@ func TestTheTableItselfIsTheFirstMigration(t *testing.T) {
 	}
 }
 
+func TestATableThatHoldsNothingToMigrateIsAtTheNewestVersion(t *testing.T) {
+	user := func(id, fill string) table.Record {
+		r, err := table.ParseRecord(fmt.Appendf(nil, `{"PK":{"S":"USER#%s"},"SK":{"S":"STATE"},"fill":{"S":"%s"}}`, id, fill))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r
+	}
+	for name, c := range map[string]struct {
+		fill    func(t *testing.T, s *table.Table)
+		settled bool
+		version int
+	}{
+		"empty":            {func(*testing.T, *table.Table) {}, true, 2},
+		"users":            {func(t *testing.T, s *table.Table) { put(t, s, user("1", "x")) }, true, 2},
+		"documents":        {func(t *testing.T, s *table.Table) { before(t, s, 1) }, false, 1},
+		"more than a page": {func(t *testing.T, s *table.Table) { wide(t, s) }, false, 1},
+		"it says where": {func(t *testing.T, s *table.Table) {
+			to(t, migrator(t, s, time.Now), 2)
+			to(t, migrator(t, s, time.Now), 1)
+		}, false, 1},
+		"it has been done": {func(t *testing.T, s *table.Table) { before(t, s, 3); to(t, migrator(t, s, time.Now), 2) }, false, 2},
+		"it is under way":  {func(t *testing.T, s *table.Table) { held(t, s) }, false, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := dynamotest.New(t).Table
+			c.fill(t, s)
+			for round := range 2 {
+				settled, err := migrate.Settle(t.Context(), s, time.Now)
+				if err != nil || settled != (c.settled && round == 0) {
+					t.Errorf("settled %v: %v", settled, err)
+				}
+			}
+			if st := status(t, migrator(t, s, time.Now)); st.Version != c.version {
+				t.Errorf("%+v", st)
+			}
+		})
+	}
+	absent := table.New(dynamotest.Config(), "absent", table.Options{Transport: dynamotest.New(t).Transport})
+	if settled, err := migrate.Settle(t.Context(), absent, time.Now); err != nil || settled {
+		t.Errorf("no table: %v %v", settled, err)
+	}
+}
+
+// put writes a record.
+func put(t *testing.T, s *table.Table, r table.Record) {
+	t.Helper()
+	if err := s.PutAll(t.Context(), []table.Record{r}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// held leaves what a migration under way leaves.
+func held(t *testing.T, s *table.Table) {
+	t.Helper()
+	if err := s.Write(t.Context(), table.Update(table.SchemaVersion()).Set("version", 1).Set("running", 2).Set("holder", "another")); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestVersionsThatAreNoneAreRefused(t *testing.T) {
 	s, c := dynamotest.New(t), newClock()
 	m := migrator(t, s.Table, c.Now)
