@@ -32,7 +32,7 @@ func (c *dbCommand) Run(ctx context.Context) (err error) {
 	if c.Memory {
 		o.Dir = ""
 	}
-	e, err := openEngine(o)
+	e, err := openEngine(o) //nolint:contextcheck // the engine lives until it is closed
 	if err != nil {
 		return err
 	}

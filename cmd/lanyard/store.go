@@ -124,7 +124,7 @@ func ownStore(ctx context.Context, cfg config.Config, dir string) (*store, error
 func reachStore(ctx context.Context, cfg config.Config, embedded localdynamo.Options) (*store, error) {
 	s := &store{}
 	if cfg.Dynamo == "" {
-		e, err := openEngine(embedded)
+		e, err := openEngine(embedded) //nolint:contextcheck // the engine lives until it is closed
 		if err != nil {
 			return nil, err
 		}

@@ -10,7 +10,7 @@ import (
 )
 
 func TestOddFilesAreReadAsFarAsTheyCanBe(t *testing.T) {
-	in := func(s string) *strings.Reader { return strings.NewReader(s) }
+	in := strings.NewReader
 	totp := `"type":"otp","credentialData":"{\"subType\":\"totp\",\"digits\":6,\"period\":30,\"algorithm\":\"HmacSHA1\",\"secretEncoding\":\"BASE32\"}"`
 	for name, c := range map[string]struct {
 		lines importer.Lines
