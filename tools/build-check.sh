@@ -26,14 +26,10 @@ if [[ $what != sizes ]]; then
   cd "$copy/one"
 fi
 
-failed=0 largest=0 count=0
-for f in dist/*/bootstrap; do
-  size=$(gzip -9 -c "$f" | wc -c) # zip's deflate, but for some bytes of headers
-  count=$((count + 1))
-  ((size > largest)) && largest=$size
-  [[ $what == sizes ]] || printf '%-36s %5d KB\n' "$(basename "$(dirname "$f")")" $((size / 1024))
-  ((size <= limit)) || { echo "$(basename "$(dirname "$f")"): $((size / 1024)) KB, over 5 MB"; failed=1; }
-done
-((count > 0)) || { echo "dist/ is empty: make build"; exit 1; }
-echo "$count functions, the largest zip is $((largest / 1024)) KB of $((limit / 1024))"
+sizes=$(tools/zip-sizes.sh "$arch")
+failed=0
+while read -r name size; do
+  printf '%-36s %5d KB\n' "$name" $((size / 1024))
+  ((size <= limit)) || { echo "  over 5 MB"; failed=1; }
+done <<<"$sizes"
 exit $failed

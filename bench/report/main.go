@@ -78,8 +78,11 @@ func plan(o options) []command {
 	}
 	runs := strconv.Itoa(o.runs) + "x"
 	starts := bench("./test/lambda", "Start", "15x", 1)
+	sizes := command{dir: ".", args: []string{"tools/zip-sizes.sh", "arm64"}}
 	if o.functions {
 		starts.env = "LANYARD_TEST_FUNCTIONS=all"
+	} else {
+		sizes.args = append(sizes.args, "auth-register", "authorizer")
 	}
 	peers := bench(".", ".", o.benchtime, o.count)
 	peers.dir = "bench/peers"
@@ -92,6 +95,7 @@ func plan(o options) []command {
 		bench("./bench", "Growth", runs, 1, "-most-users="+strconv.Itoa(o.mostUsers)),
 		bench("./bench", "HitRate", "1x", 1),
 		starts,
+		sizes,
 		peers,
 		{dir: ".", args: []string{"make", "build-cli"}},
 		load(4, 200, o.signIns, o.checks, o.mixed),

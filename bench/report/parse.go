@@ -140,22 +140,40 @@ type loaded struct {
 // rate is what was done a second.
 func (l loaded) rate() float64 { return float64(l.Requests*max(1, l.PerRequest)) / l.Took.Seconds() }
 
+// readSizes takes what tools/zip-sizes.sh printed: functions and bytes.
+func readSizes(out string) (map[string]float64, error) {
+	sizes := map[string]float64{}
+	for line := range strings.Lines(out) {
+		name, bytes, _ := strings.Cut(strings.TrimSpace(line), " ")
+		n, err := strconv.ParseFloat(bytes, 64)
+		if err != nil {
+			return nil, fmt.Errorf("size %q: %w", line, err)
+		}
+		sizes[name] = n
+	}
+	return sizes, nil
+}
+
 // read sorts what the commands printed.
-func read(t transcript) (benches, []loads, error) {
-	b, all := benches{}, []loads(nil)
+func read(t transcript) (b benches, all []loads, sizes map[string]float64, err error) {
+	b = benches{}
 	for _, s := range t.steps {
 		switch {
 		case strings.Contains(s.command, "-bench "):
 			if err := b.parse(s.output); err != nil {
-				return nil, nil, fmt.Errorf("%s: %w", s.command, err)
+				return nil, nil, nil, fmt.Errorf("%s: %w", s.command, err)
 			}
 		case strings.Contains(s.command, "./test/load"):
 			var l loads
 			if err := json.Unmarshal([]byte(s.output), &l); err != nil {
-				return nil, nil, fmt.Errorf("%s: %w", s.command, err)
+				return nil, nil, nil, fmt.Errorf("%s: %w", s.command, err)
 			}
 			all = append(all, l)
+		case strings.Contains(s.command, "zip-sizes"):
+			if sizes, err = readSizes(s.output); err != nil {
+				return nil, nil, nil, fmt.Errorf("%s: %w", s.command, err)
+			}
 		}
 	}
-	return b, all, nil
+	return b, all, sizes, nil
 }
