@@ -60,7 +60,7 @@ func (s *Service) Register(ctx context.Context, in Registration) (Status, error)
 	if err != nil {
 		return "", fmt.Errorf("hash password: %w", err)
 	}
-	n := newcomer{email: email, claimName: username, hash: hash, profile: in.Profile.apply(Profile{})}
+	n := newcomer{email: email, claimName: username, hash: hash, profile: in.Profile.apply(Profile{}), mails: map[string]bool{}}
 	if in.Username != nil {
 		n.username = *in.Username
 	}
@@ -91,6 +91,21 @@ func (s *Service) Register(ctx context.Context, in Registration) (Status, error)
 type newcomer struct {
 	email, username, claimName, hash string
 	profile                          Profile
+	mails                            map[string]bool // by purpose: whether one may be sent, once asked
+}
+
+// mayMail asks whether a mail of a purpose may be sent to the newcomer: once,
+// however often the registration is tried. Tries that were raced by others would
+// use up what the one that succeeds needs.
+func (s *Service) mayMail(ctx context.Context, n newcomer, purpose string) (bool, error) {
+	if may, asked := n.mails[purpose]; asked {
+		return may, nil
+	}
+	may, err := s.Budget.MayMail(ctx, purpose, n.email)
+	if err == nil {
+		n.mails[purpose] = may
+	}
+	return may, err
 }
 
 // admit reads who holds the identifiers and writes accordingly, once.
@@ -189,7 +204,7 @@ func (s *Service) create(ctx context.Context, n newcomer, held holders, replaced
 		}
 		state.VerifyHash, state.VerifyExpires = hash, table.At(now.Add(s.Config.Account.VerifyTTL))
 		writes = append(writes, s.claim(table.EmailClaim(n.email), userID, held.email))
-		send, err := s.Budget.MayMail(ctx, "verify", n.email)
+		send, err := s.mayMail(ctx, n, "verify")
 		if err != nil {
 			return err
 		}
@@ -269,7 +284,7 @@ func (s *Service) greetOwner(ctx context.Context, n newcomer, held holders, owne
 		}
 		writes = append(writes, w)
 	}
-	send, err := s.Budget.MayMail(ctx, "already_registered", n.email)
+	send, err := s.mayMail(ctx, n, "already_registered")
 	if err != nil {
 		return err
 	}

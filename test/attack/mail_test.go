@@ -275,6 +275,26 @@ func mailAttacks() []attack {
 			signIn(w.Client(), victim, wrong).Problem(401, "invalid_credentials")
 			signIn(w.Client(), victim, password).Want(200)
 
+			// Of registrations at once, the one that stays has its mail, as long as
+			// the address may get as many.
+			limits := &site{t: t}
+			lw := limits.start(limited)
+			together(5, func(i int) int {
+				return lw.Client().Post("/api/auth/register", m{"email": victim, "password": other + strings.Repeat("!", i)}).Status
+			})
+			lw.Settle()
+			verified := 0
+			for _, mail := range lw.Mails(victim) {
+				_, link, _ := strings.Cut(mail.Text, "/verify-email/")
+				link, _, _ = strings.Cut(link, "\n")
+				if lw.Client().Post("/api/auth/verify-email", m{"token": strings.TrimSpace(link)}).Status == 200 {
+					verified++
+				}
+			}
+			if verified != 1 {
+				t.Errorf("%d of %d mailed links verify the account that stayed", verified, len(lw.Mails(victim)))
+			}
+
 			// An account in use is not one to register over, even where an operator
 			// has declared its address unverified.
 			const owner = "owner@example.com"
