@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"net/http/httptest"
 	"os"
 	"os/exec"
@@ -95,5 +96,81 @@ func TestScriptRunsFunctionsWithoutAnAccount(t *testing.T) {
 		if !strings.Contains(string(out), want) {
 			t.Errorf("no %q in\n%s", want, out)
 		}
+	}
+}
+
+// TestScriptLeadsSamToTheStoreAndEndsWithIt runs the script itself, with
+// stand-ins that write down how they were called for every command it uses.
+func TestScriptLeadsSamToTheStoreAndEndsWithIt(t *testing.T) {
+	for _, command := range []string{"bash", "sleep"} {
+		if _, err := exec.LookPath(command); err != nil {
+			t.Skipf("no %s here", command)
+		}
+	}
+	dir := t.TempDir()
+	script, err := os.ReadFile(filepath.Join(root, "tools/sam-local.sh"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const says = "#!/bin/bash\necho \"$(basename \"$0\") $*\" >>\"$SAID\"\n"
+	for name, text := range map[string]string{
+		"tools/sam-local.sh": string(script),
+		"path/make":          says,
+		"path/go":            says,
+		"path/docker":        says + "echo 172.18.0.1\n",
+		"path/uname":         "#!/bin/bash\ncase $1 in -m) echo aarch64 ;; *) echo Linux ;; esac\n",
+		// The store runs until it is told to end.
+		"bin/lanyard": says + "trap 'echo lanyard ends >>\"$SAID\"; kill %1; exit' TERM\necho lanyard runs >>\"$SAID\"\nsleep 60 & wait\n",
+		"path/sam": "#!/bin/bash\nuntil ((SECONDS > 30)) || grep -q 'lanyard runs' \"$SAID\"; do sleep 0.01; done\n" + strings.TrimPrefix(says, "#!/bin/bash\n") +
+			"echo \"with $AWS_ACCESS_KEY_ID:$AWS_SECRET_ACCESS_KEY:${AWS_SESSION_TOKEN-none}:${AWS_PROFILE-none}:$AWS_SHARED_CREDENTIALS_FILE:$AWS_CONFIG_FILE:$AWS_EC2_METADATA_DISABLED\" >>\"$SAID\"\nexit 3\n",
+	} {
+		path := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o755); err != nil { //nolint:gosec // it is to be run
+			t.Fatal(err)
+		}
+	}
+	said := filepath.Join(dir, "said")
+	cmd := exec.CommandContext(t.Context(), "bash", filepath.Join(dir, "tools/sam-local.sh"))
+	cmd.Env = []string{
+		"PATH=" + filepath.Join(dir, "path") + ":" + os.Getenv("PATH"), "SAID=" + said, "PORT=3001", "DB_PORT=8001",
+		"AWS_PROFILE=production", "AWS_ACCESS_KEY_ID=AKIAREAL", "AWS_SECRET_ACCESS_KEY=real", "AWS_SESSION_TOKEN=real",
+	}
+	out, err := cmd.CombinedOutput()
+	var exit *exec.ExitError
+	if !errors.As(err, &exit) || exit.ExitCode() != 3 {
+		t.Errorf("sam ended with 3, the script with %v: %s", err, out)
+	}
+	raw, err := os.ReadFile(said)
+	if err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	log := string(raw)
+	at := -1
+	for _, want := range []string{ // in this order
+		"make --no-print-directory build ARCH=arm64\n",
+		"make --no-print-directory build-cli\n",
+		"sam local start-api --template template.yaml --port 3001 --env-vars .lanyard/sam/env.json --parameter-overrides Architecture=arm64 --add-host host.docker.internal:host-gateway",
+		"with local:local:none:none:/dev/null:/dev/null:true\n",
+		"lanyard ends\n",
+	} {
+		i := strings.Index(log, want)
+		if i <= at {
+			t.Errorf("no %q where it belongs in\n%s", want, log)
+		}
+		at = i
+	}
+	for _, want := range []string{
+		"lanyard db --listen 172.18.0.1:8001 --data .lanyard/sam\n",
+		"go run ./internal/samlocal -store http://172.18.0.1:8001 -store-of-functions http://host.docker.internal:8001 -public-url http://127.0.0.1:3001 -keys .lanyard/sam/keys.json -out .lanyard/sam/env.json\n",
+	} {
+		if !strings.Contains(log, want) {
+			t.Errorf("no %q in\n%s", want, log)
+		}
+	}
+	if strings.Contains(log, "AKIAREAL") {
+		t.Error("an account's credentials came through")
 	}
 }
