@@ -269,7 +269,7 @@ func (st *apiStack) httpAPI(v *inventory) (awsapigatewayv2.CfnApi, error) {
 		ApiId: api.Ref(), StageName: str("$default"), AutoDeploy: jsii.Bool(true),
 		// Metrics a route would be charged for each, and say what the functions' own do.
 		DefaultRouteSettings: &awsapigatewayv2.CfnStage_RouteSettingsProperty{
-			DetailedMetricsEnabled: jsii.Bool(false), ThrottlingBurstLimit: jsii.Number(1000), ThrottlingRateLimit: jsii.Number(500),
+			DetailedMetricsEnabled: jsii.Bool(false), ThrottlingBurstLimit: jsii.Number(2 * st.stage.RequestsPerSecond), ThrottlingRateLimit: jsii.Number(st.stage.RequestsPerSecond),
 		},
 		AccessLogSettings: &awsapigatewayv2.CfnStage_AccessLogSettingsProperty{
 			DestinationArn: st.logGroup("GatewayLogs", "/aws/vendedlogs/lanyard/"+st.stage.Name+"/gateway").AttrArn(), Format: str(accessLog()),

@@ -300,6 +300,7 @@ func TestAStageThatWouldNotProtectIsRefused(t *testing.T) {
 		"a part of an origin":          func(s *Stage) { s.CORSOrigins = []string{"https://*.example.com"} },
 		"an origin with a path":        func(s *Stage) { s.CORSOrigins = []string{"https://app.example.com/"} },
 		"plain http":                   func(s *Stage) { s.PublicURL = "http://auth.example.com" },
+		"a gateway that is shut":       func(s *Stage) { s.RequestsPerSecond = 0 },
 		"logs without an end":          func(s *Stage) { s.RetentionDays = 0 },
 		"a domain without certificate": func(s *Stage) { s.Domain = "auth.example.com" },
 	} {

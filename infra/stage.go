@@ -34,9 +34,12 @@ type Stage struct {
 	// HashConcurrency is how many instances each function that hashes passwords
 	// may have; it is also kept free for them.
 	HashConcurrency float64
-	RetentionDays   float64
-	Protect         bool // deletion protection of the table
-	AlarmTopic      string
+	// RequestsPerSecond is what the gateway lets through of all clients together,
+	// twice that for a moment.
+	RequestsPerSecond float64
+	RetentionDays     float64
+	Protect           bool // deletion protection of the table
+	AlarmTopic        string
 	// Settings are LANYARD_ settings beyond those the stack sets.
 	Settings map[string]string
 }
@@ -63,6 +66,9 @@ func (s Stage) check() error {
 	if (s.Domain == "") != (s.Certificate == "") {
 		return fmt.Errorf("stage %s: Domain and Certificate belong together", s.Name)
 	}
+	if s.RequestsPerSecond <= 0 {
+		return fmt.Errorf("stage %s: RequestsPerSecond is %v; the gateway would let nothing through", s.Name, s.RequestsPerSecond)
+	}
 	if s.RetentionDays <= 0 {
 		return fmt.Errorf("stage %s: RetentionDays is %v; logs without an end are kept, and paid for, for ever", s.Name, s.RetentionDays)
 	}
@@ -87,12 +93,12 @@ func stage(name string) (Stage, error) {
 	case "dev":
 		return Stage{
 			Name: "dev", PublicURL: "https://auth-dev.example.com", CORSOrigins: []string{"http://localhost:5173"},
-			MailFrom: "Lanyard <no-reply@example.com>", HashConcurrency: 5, RetentionDays: 14, Protect: true,
+			MailFrom: "Lanyard <no-reply@example.com>", HashConcurrency: 5, RequestsPerSecond: 100, RetentionDays: 14, Protect: true,
 		}, nil
 	case "prod":
 		return Stage{
 			Name: "prod", PublicURL: "https://auth.example.com", CORSOrigins: []string{"https://app.example.com"},
-			MailFrom: "Lanyard <no-reply@example.com>", MailDomain: "example.com", HashConcurrency: 20, RetentionDays: 90, Protect: true,
+			MailFrom: "Lanyard <no-reply@example.com>", MailDomain: "example.com", HashConcurrency: 20, RequestsPerSecond: 500, RetentionDays: 90, Protect: true,
 			SealWithKMS: true,
 		}, nil
 	}

@@ -50,6 +50,10 @@ Parameters:
   MailFrom:
     Type: String
     Default: Lanyard <no-reply@example.com>
+  MailIdentity:
+    Type: String
+    Default: example.com
+    Description: The SES identity that MailFrom belongs to, a domain or an address; mail is sent as no other.
   Architecture:
     Type: String
     Default: arm64
@@ -239,7 +243,7 @@ func template(ops []api.Operation) []byte {
 	b.WriteString(policyOf(v.Mailer, indent) + readsKeys)
 	b.WriteString(`            - Effect: Allow
               Action: [ses:SendEmail]
-              Resource: !Sub 'arn:${AWS::Partition}:ses:${AWS::Region}:${AWS::AccountId}:identity/*'
+              Resource: !Sub 'arn:${AWS::Partition}:ses:${AWS::Region}:${AWS::AccountId}:identity/${MailIdentity}'
       Events:
         Changes:
           Type: DynamoDB
