@@ -17,18 +17,13 @@ func (g goal) verdict() string {
 }
 
 // atMost is a goal that is met by a figure no greater than most.
-func (d *document) atMost(what string, value, most float64, show func(float64) string) goal {
-	return d.add(goal{what, "≤ " + show(most), show(value), value <= most})
+func (d *document) atMost(what string, value, most float64, show func(float64) string) {
+	d.goals = append(d.goals, goal{what, "≤ " + show(most), show(value), value <= most})
 }
 
 // atLeast is a goal that is met by a figure no less than least.
-func (d *document) atLeast(what string, value, least float64, show func(float64) string) goal {
-	return d.add(goal{what, "≥ " + show(least), show(value), value >= least})
-}
-
-func (d *document) add(g goal) goal {
-	d.goals = append(d.goals, g)
-	return g
+func (d *document) atLeast(what string, value, least float64, show func(float64) string) {
+	d.goals = append(d.goals, goal{what, "≥ " + show(least), show(value), value >= least})
 }
 
 func times(v float64) string    { return fmt.Sprintf("%.2f ×", v) }
@@ -38,4 +33,3 @@ func millions(v float64) string { return fmt.Sprintf("%.1f million", v/1e6) }
 func megabytes(v float64) string {
 	return fmt.Sprintf("%.2f MB", v)
 }
-func requests(v float64) string { return significant(v) }
