@@ -170,8 +170,9 @@ func (s *Service) refresh(ctx context.Context, in *refreshInput) (*GrantedOutput
 	raw, came, want := caller.Of(ctx).RefreshCookie, ByCookie, Delivery("")
 	if in.Body != nil {
 		want = in.Body.Delivery
-		if in.Body.RefreshToken != "" {
-			raw, came = in.Body.RefreshToken, ByBody
+		// The cookie's own token stays a cookie's, also where the body repeats it.
+		if sent := in.Body.RefreshToken; sent != "" && sent != raw {
+			raw, came = sent, ByBody
 		}
 	}
 	if raw == "" {

@@ -284,6 +284,15 @@ func refreshAttacks() []attack {
 				t.Errorf("cookie: %v, %s", found, r.Raw)
 			}
 			b.Post("/api/auth/refresh", m{"delivery": "body"}).Problem(400, "invalid_request")
+			b = w.Browser()
+			for _, k := range b.Post("/api/auth/login", m{"username": name, "password": password}).Want(200).Cookies {
+				if strings.HasSuffix(k.Name, "lanyard_refresh") {
+					b.Post("/api/auth/refresh", m{"refreshToken": k.Value, "delivery": "body"}).Problem(400, "invalid_request")
+					if r := b.Post("/api/auth/refresh", m{"refreshToken": k.Value}).Want(200); r.Value("tokens") != nil {
+						t.Errorf("the cookie's token is answered in a body: %s", r.Raw)
+					}
+				}
+			}
 			stranger, _ := newcomer(w)
 			b.Post("/api/auth/refresh", m{"refreshToken": stranger.Refresh}).Problem(400, "invalid_request")
 			w.Client().Post("/api/auth/refresh", m{"refreshToken": stranger.Refresh}).Want(200)
