@@ -12,6 +12,7 @@ import (
 
 	"github.com/lanyard-auth/lanyard/pkg/api"
 	"github.com/lanyard-auth/lanyard/pkg/audit"
+	"github.com/lanyard-auth/lanyard/pkg/config"
 	"github.com/lanyard-auth/lanyard/pkg/template"
 )
 
@@ -36,15 +37,23 @@ var inviteJS string
 // page is what page.html shows. Everything a visitor sent is escaped by
 // the template; the script reads the token from the address, not from markup.
 type page struct {
+	words
 	Product, Title, Text, Button string
 	Password                     bool
 	MinLength                    int
 	script                       string
 }
 
+// newPage makes a page of its first words.
+func newPage(product string, w words, t texts, done, script string) page {
+	w.Done = done
+	return page{words: w, Product: product, Title: t.title, Text: t.text, Button: t.button, script: script}
+}
+
 // PageOutput is a page for a browser, or JSON for everybody else.
 type PageOutput struct {
 	ContentType string `header:"Content-Type"`
+	Vary        string `header:"Vary"`
 	CSP         string `header:"Content-Security-Policy"`
 	Body        []byte
 }
@@ -66,7 +75,7 @@ func render(p page) (*PageOutput, error) {
 		return "'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"
 	}
 	return &PageOutput{
-		ContentType: "text/html; charset=utf-8",
+		ContentType: "text/html; charset=utf-8", Vary: "Accept, Accept-Language",
 		CSP: "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; connect-src 'self'; style-src " +
 			hash(pageCSS) + "; script-src " + hash(p.script),
 		Body: []byte(body),
@@ -111,6 +120,12 @@ func VerifyEmailOperation(s *Service) api.Operation {
 type linkInput struct {
 	Token  string `path:"token" maxLength:"256"`
 	Accept string `header:"Accept"`
+	PageLanguage
+}
+
+// PageLanguage is in which language a page is wanted.
+type PageLanguage struct {
+	AcceptLanguage string `header:"Accept-Language"`
 }
 
 // wantsJSON reports whether a client asked for JSON and not for a page. A mail
@@ -137,11 +152,8 @@ func VerifyLinkOperation(s *Service) api.Operation {
 		Event: api.Event{Params: map[string]string{"token": "example"}},
 	}, func(ctx context.Context, in *linkInput) (*PageOutput, error) {
 		if !wantsJSON(in.Accept) {
-			return render(page{
-				Product: s.Config.Mail.Product, Title: "Confirm your e-mail address", Button: "Confirm",
-				Text:   "Press the button to confirm the address that this link was sent to. If you did not ask for it, close this page.",
-				script: verifyJS,
-			})
+			w := wordsFor(in.AcceptLanguage, s.Config.Mail.Language)
+			return render(newPage(s.Config.Mail.Product, w, w.verify, w.verifyDone, verifyJS))
 		}
 		if err := s.VerifyEmail(ctx, in.Token); err != nil {
 			return nil, err
@@ -157,22 +169,18 @@ func ResetPageOperation(s *Service) api.Operation {
 		ID: "auth-reset-password-link", Method: http.MethodGet, Path: "/api/auth/reset-password/{token}", Tag: "Sign-in", Access: api.Public,
 		Summary: "Where a reset link leads: a page that asks for the new password.",
 		HTML:    true, Event: api.Event{Params: map[string]string{"token": "example"}},
-	}, func(context.Context, *linkInput) (*PageOutput, error) {
-		return render(page{
-			Product: s.Config.Mail.Product, Title: "Choose a new password", Button: "Set password",
-			Text:     "Every device that is signed in to your account will be signed out.",
-			Password: true, MinLength: s.Config.Pass.MinLength,
-			script: resetJS,
-		})
+	}, func(_ context.Context, in *linkInput) (*PageOutput, error) {
+		w := wordsFor(in.AcceptLanguage, s.Config.Mail.Language)
+		w.Hint = w.hint(s.Config.Pass.MinLength)
+		p := newPage(s.Config.Mail.Product, w, w.reset, w.resetDone, resetJS)
+		p.Password, p.MinLength = true, s.Config.Pass.MinLength
+		return render(p)
 	})
 }
 
 // InvitationPage is where an invitation leads: a page whose button accepts it,
 // for the user who is signed in by cookie.
-func InvitationPage(product string) (*PageOutput, error) {
-	return render(page{
-		Product: product, Title: "You are invited", Button: "Accept",
-		Text:   "Sign in with the address that this invitation was sent to, then press the button to accept it.",
-		script: inviteJS,
-	})
+func InvitationPage(in PageLanguage, c config.Config) (*PageOutput, error) {
+	w := wordsFor(in.AcceptLanguage, c.Mail.Language)
+	return render(newPage(c.Mail.Product, w, w.invite, w.inviteDone, inviteJS))
 }

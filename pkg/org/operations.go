@@ -347,10 +347,11 @@ func InvitationLinkOperation(s *Service) api.Operation {
 		ID: "invitations-accept-link", Method: http.MethodGet, Path: "/api/invitations/accept/{token}", Tag: tag, Access: api.Public,
 		Summary: "Where an invitation leads: a page whose button accepts it. Opening it uses nothing up.",
 		HTML:    true, Event: api.Event{Params: map[string]string{"token": "lyi_example"}},
-	}, func(context.Context, *struct {
+	}, func(_ context.Context, in *struct {
 		Token string `path:"token" maxLength:"256"`
+		account.PageLanguage
 	}) (*account.PageOutput, error) {
-		return account.InvitationPage(s.Config.Mail.Product)
+		return account.InvitationPage(in.PageLanguage, s.Config)
 	})
 }
 

@@ -229,6 +229,30 @@ func TestLinkPageConsumesNothing(t *testing.T) {
 	}
 }
 
+func TestLinkPagesSpeakTheLanguageOfTheBrowser(t *testing.T) {
+	for _, c := range []struct{ setting, accept, lang string }{
+		{"en", "", "en"}, {"de", "", "de"}, {"en", "fr-CH, de-AT;q=0.8, en;q=0.5", "de"}, {"de", "EN-gb,de;q=0.9", "en"}, {"de", "fr", "de"}, {"en", "*, ;q=x,,", "en"},
+	} {
+		w := lanyardtest.Start(t, "LANYARD_MAIL_LANGUAGE="+c.setting)
+		browser := w.Client()
+		browser.Header.Set("Accept", "text/html")
+		if c.accept != "" {
+			browser.Header.Set("Accept-Language", c.accept)
+		}
+		for path, words := range map[string]map[string]string{
+			"/api/auth/verify-email/x":       {"en": "Confirm your e-mail address", "de": "E-Mail-Adresse bestätigen"},
+			"/api/auth/reset-password/x":     {"en": "At least 12 characters", "de": "Mindestens 12 Zeichen"},
+			"/api/invitations/accept/lyi_xx": {"en": "You are invited", "de": "Sie sind eingeladen"},
+		} {
+			page := browser.Get(path).Want(200)
+			if text := string(page.Raw); !strings.Contains(text, `<html lang="`+c.lang+`">`) || !strings.Contains(text, words[c.lang]) ||
+				strings.Contains(text, `=""`) || !strings.Contains(page.Header.Get("Vary"), "Accept-Language") {
+				t.Errorf("%+v: %s: %s\n%s", c, path, page.Header, text)
+			}
+		}
+	}
+}
+
 func TestChangePasswordKeepsThisSessionAndEndsOthers(t *testing.T) {
 	w := lanyardtest.Start(t)
 	c := w.Registered("cp@example.com")
