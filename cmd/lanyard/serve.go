@@ -103,9 +103,6 @@ func (c *serveCommand) serve(ctx context.Context, p *process, l, watched net.Lis
 	if err != nil {
 		return errors.Join(usage{err}, l.Close())
 	}
-	if err := readableMail(cfg); err != nil {
-		return errors.Join(usage{err}, l.Close())
-	}
 	logs := newConsole(p.out, cfg)
 	var identity *certificate
 	if c.TLSCert != "" {
@@ -257,7 +254,7 @@ func (c *serveCommand) start(ctx context.Context, a *assembly.Assembly, store *s
 	}
 	run := &running{handler: handler}
 	if box != nil && reachable(a.Deps.Config) {
-		page, err := box.Handler(a.Deps.Config.Mail.Product, a.Deps.Config.PublicURL)
+		page, err := box.Handler(a.Deps.Config.Mail.Product, a.Deps.Config.PublicURL, ownConnection)
 		if err != nil {
 			return nil, err
 		}
@@ -310,18 +307,6 @@ func followUp(ctx context.Context, a *assembly.Assembly, tasks *task.Runner, rel
 		case <-tick.C:
 		}
 	}
-}
-
-// readableMail refuses to keep mail, with its links, on a page of a server that
-// others reach: a proxy on this machine that says nothing of whom it asks for looks
-// as if somebody sat here.
-func readableMail(cfg config.Config) error {
-	if cfg.Mail.Sender != "local" || onLoopback(cfg.PublicURL) || !reachable(cfg) {
-		return nil
-	}
-	return fmt.Errorf("with LANYARD_PUBLIC_URL=%s and LANYARD_MAIL_SENDER=local, whoever comes through a proxy on this machine could read everybody's mail at %s: "+
-		"set LANYARD_MAIL_SENDER=smtp and LANYARD_SMTP_URL; or, to serve without mail, LANYARD_TRUSTED_PROXIES to the proxy's network (127.0.0.1/32), which takes that page away",
-		cfg.PublicURL, mail.MailboxPath)
 }
 
 // reachable reports whether the mailbox may have a page at all. Behind a proxy

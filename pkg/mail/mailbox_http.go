@@ -52,8 +52,11 @@ type mailboxPage struct {
 // Whoever reads the mailbox can enter every account. Where the public URL's
 // host is not this machine, others are meant to reach the server, so it answers
 // only what was asked on this machine, of this machine, and was not passed on
-// by a proxy; to everybody else it does not exist.
-func (b *Mailbox) Handler(product, publicURL string) (http.Handler, error) {
+// by a proxy; to everybody else it does not exist. A proxy here that rewrites
+// Host and adds no header (nginx without proxy_set_header) shows in none of that,
+// so own is asked, too: whether a connection from that address is of the server's
+// own user.
+func (b *Mailbox) Handler(product, publicURL string, own func(from netip.AddrPort) bool) (http.Handler, error) {
 	page, err := template.New("mailbox").Parse(mailboxHTML)
 	if err != nil {
 		return nil, fmt.Errorf("mailbox page: %w", err)
@@ -62,7 +65,7 @@ func (b *Mailbox) Handler(product, publicURL string) (http.Handler, error) {
 	if err != nil {
 		return nil, fmt.Errorf("mailbox page: %w", err)
 	}
-	h := &mailboxHandler{box: b, product: product, shared: !thisMachine(public.Hostname()), page: page}
+	h := &mailboxHandler{box: b, product: product, shared: !thisMachine(public.Hostname()), own: own, page: page}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET "+MailboxPath, h.list)
 	mux.HandleFunc("GET "+MailboxPath+"/{id}", h.one)
@@ -74,6 +77,7 @@ type mailboxHandler struct {
 	box     *Mailbox
 	product string
 	shared  bool // others than who sits at this machine reach the server
+	own     func(from netip.AddrPort) bool
 	page    *template.Template
 }
 
@@ -86,7 +90,7 @@ func (h *mailboxHandler) guard(next http.Handler) http.Handler {
 		header.Set("Referrer-Policy", "no-referrer")
 		header.Set("Cross-Origin-Resource-Policy", "same-origin")
 		header.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
-		if h.shared && !askedHere(r) {
+		if h.shared && !(askedHere(r) && h.ownUser(r)) {
 			http.NotFound(w, r)
 			return
 		}
@@ -115,6 +119,11 @@ func askedHere(r *http.Request) bool {
 		}
 	}
 	return thisMachine(hostname(r.RemoteAddr)) && thisMachine(hostname(r.Host))
+}
+
+func (h *mailboxHandler) ownUser(r *http.Request) bool {
+	from, err := netip.ParseAddrPort(r.RemoteAddr)
+	return err == nil && h.own(from)
 }
 
 // hostname gives the host of "host:port", "[address]:port" or "host".

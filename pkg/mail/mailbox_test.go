@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"strings"
 	"testing"
 	"time"
@@ -35,7 +36,7 @@ func newLocal(t testing.TB) *local {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	if l.handler, err = l.box.Handler("Lanyard", "http://127.0.0.1:8080"); err != nil {
+	if l.handler, err = l.box.Handler("Lanyard", "http://127.0.0.1:8080", nil); err != nil {
 		t.Fatal(err)
 	}
 	return l
@@ -228,7 +229,8 @@ func TestMailboxCannotBeReadThroughAReboundName(t *testing.T) {
 
 func TestWhereOthersReachTheServerTheMailboxAnswersOnlyThisMachine(t *testing.T) {
 	l := newLocal(t)
-	h, err := l.box.Handler("Lanyard", publicURL)
+	others := netip.MustParseAddrPort("127.0.0.1:4712")
+	h, err := l.box.Handler("Lanyard", publicURL, func(from netip.AddrPort) bool { return from != others })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -248,6 +250,7 @@ func TestWhereOthersReachTheServerTheMailboxAnswersOnlyThisMachine(t *testing.T)
 		"a proxy with the standard one": {"127.0.0.1:8080", "127.0.0.1:4711", "Forwarded", 404},
 		"a proxy that names itself":     {"127.0.0.1:8080", "127.0.0.1:4711", "Via", 404},
 		"a proxy with another header":   {"127.0.0.1:8080", "127.0.0.1:4711", "X-Real-IP", 404},
+		"a proxy that shows in nothing": {"127.0.0.1:8080", "127.0.0.1:4712", "", 404},
 		"from nowhere":                  {"127.0.0.1:8080", "", "", 404},
 	} {
 		for _, path := range []string{"/dev/mail", "/dev/mail/x", "/dev/mail/x/html"} {
@@ -332,7 +335,7 @@ func TestMailboxFailsPlainly(t *testing.T) {
 	if w := l.get("/dev/mail/"+mails[0].ID, ""); w.Code != http.StatusInternalServerError {
 		t.Errorf("opened without keys: %d", w.Code)
 	}
-	if _, err := l.box.Handler("x", "://"); err == nil {
+	if _, err := l.box.Handler("x", "://", nil); err == nil {
 		t.Error("a public URL that is none")
 	}
 }
