@@ -49,7 +49,7 @@ test-timing: ## Whether service times tell who has an account (minutes, on a qui
 	LANYARD_TEST_TIMING=1 $(GO) test -count=1 -v -timeout 30m ./test/timing
 
 check: lint cover build ## Lint, coverage, generated files, all functions and how large they are
-	tools/build-check.sh sizes
+	tools/build-check.sh sizes $(ARCH)
 
 # The linter's cache lives in the clone: one shared by all clones of a user
 # answers with findings for files of another clone, whose nolint comments it can

@@ -1,12 +1,14 @@
 #!/usr/bin/env bash
 # Looks at the built functions of dist/.
 #
-#   tools/build-check.sh sizes        every zip is at most 5 MB
-#   tools/build-check.sh arm64|amd64  the same, after building every function
-#                                     twice from nothing, in copies of the
-#                                     project at two paths, and comparing hashes
+#   tools/build-check.sh sizes [ARCH]  every zip is at most 5 MB (arm64)
+#   tools/build-check.sh arm64|amd64   the same, after building every function
+#                                      twice from nothing, in copies of the
+#                                      project at two paths, and comparing hashes
 set -euo pipefail
 what=${1:-arm64}
+arch=$what
+[[ $what != sizes ]] || arch=${2:-arm64}
 limit=$((5 * 1024 * 1024))
 
 if [[ $what != sizes ]]; then

@@ -14,6 +14,5 @@ else
   trap 'rm -rf "$directory"' EXIT
   CGO_ENABLED=0 GOOS=linux GOARCH=$arch go build -buildvcs=false -trimpath -tags lambda.norpc -ldflags '-s -w' -o "$directory/" "${@/#/./functions/}"
 fi
-for f in "$@"; do
-  printf '%s %d\n' "$f" "$(gzip -9 -c "$directory/$f" | wc -c)"
-done
+export directory
+printf '%s\n' "$@" | xargs -P "$(nproc)" -I{} sh -c 'printf "%s %d\n" {} "$(gzip -c "$directory/{}" | wc -c)"' | sort
