@@ -448,7 +448,7 @@ func TestATableThatHoldsNothingToMigrateIsAtTheNewestVersion(t *testing.T) {
 			}
 		})
 	}
-	absent := table.New(dynamotest.Config(), "absent", table.Options{Transport: dynamotest.New(t).Transport})
+	absent := table.New(dynamotest.Config(), "absent", table.Options{Endpoint: dynamotest.Endpoint(), Transport: dynamotest.New(t).Transport})
 	if settled, err := migrate.Settle(t.Context(), absent, time.Now); err != nil || settled {
 		t.Errorf("no table: %v %v", settled, err)
 	}
